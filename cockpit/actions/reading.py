@@ -1,0 +1,30 @@
+"""Reading a host just before acting on it: who holds it, and what somebody left open."""
+
+from __future__ import annotations
+
+from cockpit.actions import rules, transaction
+from cockpit.actions.run import Run
+from cockpit.actions.world import World
+from cockpit.domain.errors import Locked
+from cockpit.domain.hosts import HostFacts
+from cockpit.ports import Host
+
+
+async def read_settled(world: World, host: Host, run: Run, *, deep: bool) -> HostFacts:
+    """Facts of a host on which nothing is at work. Raises Locked; recovers an attempt that was left open."""
+    facts = await host.facts(deep=deep)
+    if facts.holder is not None:
+        holder = facts.holder
+        raise Locked(
+            f"{facts.name} is held by {holder.who}",
+            f"{holder.kind} {holder.run} from {holder.origin}, for {_age(facts.host_time - holder.since)}",
+            f"cockpit attach {holder.run}",
+        )
+    if (left_open := rules.open_attempt(facts)) is not None:
+        await transaction.settle(world, host, left_open, run)
+        facts = await host.facts(deep=deep)
+    return facts
+
+
+def _age(seconds: float) -> str:
+    return f"{max(seconds, 0):.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

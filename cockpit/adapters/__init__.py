@@ -1,0 +1,1 @@
+"""One module or package per outside system. Library exceptions end here."""

@@ -1,0 +1,1 @@
+"""The command line: parse, run an action, render its events, exit code."""

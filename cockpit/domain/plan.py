@@ -1,0 +1,130 @@
+"""What an action would do. A plan is read-only, complete, and carries the state that it is based on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from cockpit.domain.errors import Exit
+from cockpit.domain.hosts import AttemptKind, Closure, Hold
+
+
+class Tier(Enum):
+    """How dangerous something is; decides what is asked before it happens."""
+
+    READ = 0
+    REVERSIBLE = 1
+    OUTAGE = 2
+    DATA_LOSS = 3
+
+
+class Change(Enum):
+    CREATE = "create"
+    RECREATE = "recreate"
+    START = "start"
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    project: str
+    service: str
+    change: Change
+    why: str = ""
+    """`image`, `config`, `mount PATH`, `secret NAME`, `not running`, `no longer in the release` ..."""
+    old_image: str | None = None
+    new_image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitChanges:
+    stop: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.stop) + len(self.restart) + len(self.reload) + len(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChange:
+    project: str
+    name: str
+    change: str
+    """`new`, `changed`, `removed` or `same`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps the plan from being applied."""
+
+    exit: Exit
+    what: str
+    why: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    host: str
+    kind: AttemptKind
+    base: str
+    """Hash of what the host runs; compared again under the lock."""
+    old: Closure
+    old_generation: int | None
+    new: Closure
+    new_generation: int | None
+    """The generation to switch to; None where the profile will get a new one."""
+    commit: str | None
+    subject: str | None
+    units: UnitChanges = UnitChanges()
+    services: tuple[ServiceChange, ...] = ()
+    secrets: tuple[SecretChange, ...] = ()
+    packages: tuple[PackageChange, ...] = ()
+    reboot: tuple[str, str] | None = None
+    inhibitors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    hold: Hold | None = None
+    """The hold that this plan would lift (deploy --resume) or that is in force."""
+    abandons: tuple[str, ...] = ()
+    """Commits that a rollback would abandon."""
+    leaves_out: tuple[tuple[str, str], ...] = ()
+    """(commit, subject) of a rollback: what runs and is not in the target."""
+    nothing_to_do: bool = False
+    commands: tuple[str, ...] = ()
+    """The commands in full, as they will be run, for the dialog and the journal."""
+    revert_after: float = 300.0
+
+    @property
+    def interrupted(self) -> tuple[ServiceChange, ...]:
+        return tuple(s for s in self.services if s.change is not Change.KEEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    run: str
+    action: str
+    """`deploy`, `rollback` or `resume`: an id of the catalogue."""
+    title: str
+    hosts: tuple[HostPlan, ...]
+    failures: tuple[tuple[str, Problem], ...] = ()
+    """(host, problem) of hosts for which there could be no plan."""
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return not self.failures and all(h.nothing_to_do for h in self.hosts)
+
+    @property
+    def tier(self) -> Tier:
+        return Tier.READ if self.nothing_to_do else Tier.REVERSIBLE if self.action == "resume" else Tier.OUTAGE

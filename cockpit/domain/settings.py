@@ -1,0 +1,142 @@
+"""cockpit.yaml, typed. `cockpit.config` reads it; defaults live here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Deadlines of a transaction, in seconds."""
+
+    wait: float = 120.0
+    """How long converge waits for a project to become healthy."""
+    stable: float = 10.0
+    """How long nothing may restart before a release counts as good."""
+    revert_after: float = 300.0
+    """From activation until the confirmation; then the host goes back by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    http: str
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCheck:
+    unit: str
+
+
+HealthCheck = HttpCheck | UnitCheck
+
+
+class Transport(Enum):
+    SSH = "ssh"
+
+
+class Build(Enum):
+    HOST = "host"
+
+
+class EnvSecrets(Enum):
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    name: str
+    address: str
+    """Where the proof of reachability goes: host name or IP, optionally `:port`."""
+    user: str = "cockpit"
+    host_key: str | None = None
+    """`TYPE BASE64` of the pinned key; without one, known_hosts decides."""
+    transport: Transport = Transport.SSH
+    flake: str = "nix"
+    """`FOLDER#ATTRIBUTE`; the attribute defaults to the host's name."""
+    build: Build = Build.HOST
+    tags: tuple[str, ...] = ()
+    protected: bool = False
+    projects: tuple[str, ...] = ()
+    identity: str = "/etc/ssh/ssh_host_ed25519_key"
+    timing: Timing = Timing()
+    health: tuple[HealthCheck, ...] = ()
+
+    @property
+    def flake_folder(self) -> str:
+        return self.flake.partition("#")[0]
+
+    @property
+    def flake_attribute(self) -> str:
+        return self.flake.partition("#")[2] or self.name
+
+    @property
+    def hostname(self) -> str:
+        host, colon, port = self.address.rpartition(":")
+        return host.strip("[]") if colon and port.isdigit() and (host.count(":") == 0 or host.endswith("]")) else self.address
+
+    @property
+    def port(self) -> int:
+        host, colon, port = self.address.rpartition(":")
+        return int(port) if colon and port.isdigit() and (host.count(":") == 0 or host.endswith("]")) else 22
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSettings:
+    name: str
+    file: str
+    key: str | None = None
+    """Dotted path inside the decrypted file; None for the whole file."""
+    owner: str = "0:0"
+    mode: str = "0400"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    name: str
+    source: str
+    directory: str
+    env_secrets: EnvSecrets = EnvSecrets.REFUSE
+    secrets: tuple[SecretSettings, ...] = ()
+
+
+def _no_hosts() -> Mapping[str, HostSettings]:
+    return MappingProxyType({})
+
+
+def _no_projects() -> Mapping[str, ProjectSettings]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    root: Path
+    """The folder of cockpit.yaml: the top of the homelab's repository."""
+    keep: int = 15
+    hosts: Mapping[str, HostSettings] = field(default_factory=_no_hosts)
+    projects: Mapping[str, ProjectSettings] = field(default_factory=_no_projects)
+
+
+class Theme(Enum):
+    DARK = "dark"
+    LIGHT = "light"
+    CONTRAST = "contrast"
+
+
+@dataclass(frozen=True, slots=True)
+class UserSettings:
+    """~/.config/cockpit/config.yaml: what belongs to a person, not to the homelab."""
+
+    theme: Theme = Theme.DARK
+    ascii: bool = False
+    keymap: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Binding id -> key, e.g. `host.rollback: ctrl+b`."""
+    identity: Path | None = None
+    """age identity file for decrypting in memory on this machine."""
+    who: str | None = None
+    """The name that records carry; default: git's user.name, then the login name."""

@@ -1,0 +1,1 @@
+"""The read side: snapshots and live streams, with their age. Changes nothing anywhere."""

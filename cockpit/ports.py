@@ -1,0 +1,152 @@
+"""What cockpit needs from the world. Adapters implement these; actions and observers know nothing else.
+
+Every call has a deadline inside its adapter and raises only `cockpit.domain.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cockpit.domain.hosts import HostFacts
+from cockpit.domain.plan import PackageChange
+from cockpit.domain.repository import Commit, TreeState
+from cockpit.domain.services import LogItem, ServicesSnapshot
+from cockpit.domain.settings import HostSettings
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Repository(Protocol):
+    """The homelab's git work tree."""
+
+    async def tree(self) -> TreeState: ...
+
+    async def resolve(self, revision: str) -> Commit:
+        """The commit of a revision. UsageError when there is none."""
+
+    async def check_deployable(self, commit: str, folders: Sequence[str]) -> None:
+        """Refuses shallow clones, LFS pointers and submodules under these folders, with the fix. Raises Refused."""
+
+    async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """False also where either commit is unknown here."""
+
+    async def log(self, include: str, exclude: Sequence[str] = (), limit: int = 1000) -> tuple[Commit, ...]:
+        """Commits reachable from `include` and from none of `exclude`, newest first. Unknown `exclude` are ignored."""
+
+    async def read(self, commit: str, path: str) -> bytes:
+        """A file of a commit. UsageError when it is not there."""
+
+    async def tree_id(self, commit: str, path: str) -> str | None:
+        """Object id of a path in a commit."""
+
+    async def known(self, commits: Sequence[str]) -> tuple[str, ...]:
+        """Those of the commits that this repository has."""
+
+    def pack(self, commit: str, haves: Sequence[str]) -> AsyncIterator[bytes]:
+        """`git pack-objects --revs --thin --stdout` of what `haves` lack, in chunks."""
+
+    async def subjects(self, commits: Sequence[str]) -> dict[str, Commit]:
+        """Commits by full sha, those that are known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """One line of /run/cockpit/runs/RUN/events (docs/host-protocol.md)."""
+
+    offset: int
+    """Byte offset just behind this line: watch again from here."""
+    time: float
+    event: str
+    """start | progress | wait | output | warn | end | decided | closed."""
+    phase: str = ""
+    text: str = ""
+    seconds: float | None = None
+    left: float | None = None
+    done: float | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class Host(Protocol):
+    """A NixOS host with cockpit's programs. One connection, reconnecting; nothing is installed by reading."""
+
+    @property
+    def settings(self) -> HostSettings: ...
+
+    async def facts(self, *, deep: bool = True) -> HostFacts:
+        """One round trip, no root. `deep=False` leaves out disks, units and older generations (same-commit fast path)."""
+
+    async def haves(self) -> tuple[str, ...]:
+        """Commits of refs/cockpit/* in the host's repo.git."""
+
+    async def receive(self, commit: str, pack: AsyncIterator[bytes]) -> None: ...
+
+    def build(self, run: str, commit: str) -> AsyncIterator[str | BuildResult]:
+        """Build log lines, then one BuildResult. Raises BuildFailed with the last lines that name the cause."""
+
+    async def check(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The host's part of a plan. Request and answer: docs/host-protocol.md."""
+
+    async def run(self, request: dict[str, Any]) -> None:
+        """Starts the transaction; returns once it holds the lock and its attempt is open. Locked, Refused."""
+
+    async def confirm(self, run: str, proof: str) -> None:
+        """By a *new* connection on the configured address: `proof` is `reach` or `confirm`."""
+
+    def watch(self, run: str, offset: int = 0) -> AsyncIterator[HostEvent]:
+        """The run's events from a byte offset, until it is closed. Unreachable when the connection is lost."""
+
+    async def outcome(self, run: str) -> dict[str, Any] | None:
+        """The closed record of a run (any unique prefix), from disk after an fsync; None while it is open. Refused if unknown."""
+
+    async def recover(self) -> None:
+        """Starts recovery where an attempt is open and no unit runs."""
+
+    async def diff(self, old: str, new: str) -> tuple[PackageChange, ...]:
+        """Packages that differ between two closures (store paths)."""
+
+    async def units(self) -> tuple[tuple[str, str, str], ...]:
+        """(unit, active state, description) of services and timers that matter: failed first."""
+
+    async def journal(self, unit: str | None = None, lines: int = 200) -> tuple[str, ...]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    closure: str
+    seconds: float
+
+
+class ContainerEngine(Protocol):
+    """A Docker engine, local or through the host's SSH connection."""
+
+    async def services(self) -> ServicesSnapshot: ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """Yields a container id whenever one changes state (engine's event stream)."""
+
+    def logs(self, containers: Sequence[str], *, since: float | None = None, tail: int = 200) -> AsyncIterator[list[LogItem]]:
+        """Live lines of these containers, merged, in batches. Bounded: what overflows is dropped, with a LogGap."""
+
+    async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
+        """container id -> (cpu percent, memory bytes)."""
+
+    async def close(self) -> None: ...
+
+
+class AuditLog(Protocol):
+    """Append-only record of what was tried from this machine."""
+
+    def append(self, record: dict[str, Any]) -> None: ...
+
+    def records(self, limit: int = 500) -> list[dict[str, Any]]: ...

@@ -1,0 +1,66 @@
+"""What every pane is: widgets under each other, told when they are seen, how much room there is, and when a second passed."""
+
+from __future__ import annotations
+
+from textual.widget import Widget
+
+from cockpit.actions.bundle import Cockpit
+from cockpit.actions.catalog import EVERYWHERE, Context
+from cockpit.tui.widgets.surface import Handlers, Surface
+from cockpit.tui.widgets.tab_bar import Worst
+
+
+class Pane(Widget, inherit_bindings=False):
+    """Mounted on its first visit; hidden, not removed, when another one is shown."""
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        super().__init__(classes="pane", markup=False)
+        self.cockpit = cockpit
+
+    @property
+    def first_focus(self) -> Surface | None:
+        """What gets the focus on the first visit."""
+        return None
+
+    @property
+    def focused(self) -> Surface | None:
+        """The surface of this pane that has the focus."""
+        widget = self.screen.focused
+        return widget if isinstance(widget, Surface) and self in widget.ancestors else None
+
+    def context(self) -> Context:
+        """What an action would act on now."""
+        return Context(focus=EVERYWHERE)
+
+    def target(self) -> str:
+        """The same, in words: `homelab@141`, `paperless/worker`."""
+        return ""
+
+    def handlers(self) -> Handlers:
+        return {}
+
+    def arrange(self, width: int, height: int) -> None:
+        """Gives every widget its room."""
+
+    def shown(self, shown: bool) -> None:
+        """Tells the observers whether somebody looks."""
+
+    def tick(self) -> None:
+        """A second passed: ages and countdowns may have changed."""
+
+    def place(self, widget: Surface, rows: int, above: int = 0) -> None:
+        """This many rows, `above` empty ones before them; none hides it."""
+        widget.display = rows > 0
+        widget.styles.height = max(1, rows)
+        widget.styles.margin = (above, 0, 0, 0)
+
+    def on_resize(self) -> None:
+        self.arrange(*self.size)
+
+
+def worst(shapes: list[str]) -> Worst | None:
+    """What a tab says about objects of these shapes."""
+    for shape in "✕▲‖◐":
+        if shape in shapes:
+            return Worst(shape, shapes.count(shape))
+    return None

@@ -1,0 +1,1 @@
+"""What lies over the panes: dialogs, help, palette, menus."""

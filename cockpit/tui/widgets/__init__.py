@@ -1,0 +1,1 @@
+"""Pieces that panes and screens are made of."""

@@ -1,0 +1,235 @@
+"""A table of keyed rows by the line API: the cursor stays on its object, rows are drawn only when visible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+
+from cockpit.tui.ink import EMPTY, Column, Line, fit, gap, lit, row, shape, t, titles
+from cockpit.tui.widgets.filter import Filter
+from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset
+
+Heading = Callable[[int, bool, Line], Line]
+"""(cells, has focus, filter) -> the heading line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row. Exactly one of `cells`, `pair` and `span` is drawn, by the table's shape; all are called late."""
+
+    key: str
+    text: str
+    """What a filter looks at."""
+    cells: Callable[[], Sequence[Line]] | None = None
+    pair: Callable[[int], tuple[Line, Line]] | None = None
+    """Two lines of this many cells, for narrow screens."""
+    span: Callable[[int], Line] | None = None
+    """The whole row of a group."""
+    group: bool = False
+
+
+class RowTable(Surface, can_focus=True):
+    """Heading, column titles, rows. Emits Moved when the cursor rests on another object, Opened on a second click."""
+
+    @dataclass
+    class Moved(Message):
+        table: RowTable
+        key: str | None
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, RowTable.Moved) and message.table is self.table
+
+    def __init__(self, context: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.context = context
+        self.columns: Sequence[Column] = ()
+        self.between = 2
+        self.heading: Heading | None = None
+        self.show_titles = True
+        self.pairs = False
+        self.empty: Callable[[int], Sequence[Line]] = lambda cells: ()
+        self.filter = Filter()
+        self.marked: set[str] = set()
+        self._all: list[Entry] = []
+        self._rows: list[Entry] = []
+        self._cursor = 0
+        self._top = 0
+
+    # data
+
+    def set_entries(self, entries: Sequence[Entry]) -> None:
+        """Replaces the rows; the cursor stays on its object, or where it was."""
+        self._all = list(entries)
+        known = {entry.key for entry in entries}
+        self.marked &= known
+        self._apply()
+
+    def _apply(self) -> None:
+        before = self.key
+        self._rows = [e for e in self._all if self.filter.keeps(e.text)] if self.filter.text else self._all
+        at = next((i for i, e in enumerate(self._rows) if e.key == before), None)
+        self._cursor = at if at is not None else min(self._cursor, max(0, len(self._rows) - 1))
+        self._keep_in_view()
+        self.redraw()
+        if self.key != before:
+            self.post_message(self.Moved(self, self.key))
+
+    @property
+    def key(self) -> str | None:
+        """The object under the cursor."""
+        return self._rows[self._cursor].key if self._cursor < len(self._rows) else None
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def total(self) -> int:
+        return len(self._all)
+
+    def select(self, key: str) -> None:
+        at = next((i for i, e in enumerate(self._rows) if e.key == key), None)
+        if at is not None:
+            self._go(at)
+
+    # drawing
+
+    @property
+    def header_height(self) -> int:
+        return (1 if self.heading else 0) + (1 if self.show_titles else 0)
+
+    @property
+    def row_height(self) -> int:
+        return 2 if self.pairs else 1
+
+    def _page(self) -> int:
+        return max(1, (self.size.height - self.header_height) // self.row_height)
+
+    def draw(self, width: int, height: int) -> Sequence[Drawn]:
+        out: list[Drawn] = []
+        if heading := self.heading:
+            out.append((inset(width, lambda cells: heading(cells, self.has_focus, self.filter.line())), "bg"))
+        if self.show_titles:
+            out.append((gap(2) + titles(self.columns, width - 2, self.between), "bg"))
+        if not self._rows:
+            nothing = [gap(2) + t("nothing matches; esc shows all", "muted")] if self.filter.text else self.empty(width)
+            return out + [(line, "bg") for line in nothing]
+        page = self._page()
+        rest = len(self._rows) - self._top - page
+        if self.pairs and rest > 0:
+            spare = height - len(out) - page * self.row_height
+            page -= 0 if spare else 1
+            rest = len(self._rows) - self._top - page
+        for index in range(self._top, min(len(self._rows), self._top + page)):
+            out += self._draw_row(index, width)
+        if self.pairs and rest > 0 and len(out) < height:
+            out.append((gap(2) + t(f"↓ {rest} more", "muted"), "bg"))
+        return out
+
+    def _draw_row(self, index: int, width: int) -> list[Drawn]:
+        entry = self._rows[index]
+        here = index == self._cursor
+        ground = ("sel" if self.has_focus else "sel2") if here else "bar" if entry.group else "bg"
+        bar = shape("▌", "accent" if self.has_focus else "faint") if here else shape("▎", "accent") if entry.key in self.marked else gap(1)
+        if self.pairs and entry.pair:
+            body: Sequence[Line] = [bar + line for line in entry.pair(width - 2)]
+        elif entry.span:
+            body = [bar + entry.span(width - 1)]
+        elif entry.cells:
+            body = [bar + gap(1) + row(entry.cells(), self.columns, width - 2, self.between)]
+        else:
+            body = [EMPTY]
+        return [(lit(fit(line, width), ground), ground) for line in body] if here else [(line, ground) for line in body]
+
+    # moving
+
+    def _keep_in_view(self) -> None:
+        page = self._page()
+        last = max(0, len(self._rows) - page)
+        # the last row of a two-line list says how many more there are
+        room = page - 1 if self.pairs and self._top < last and page > 1 else page
+        if self._cursor < self._top:
+            self._top = self._cursor
+        elif self._cursor >= self._top + room:
+            self._top = self._cursor - room + 1
+        self._top = max(0, min(self._top, last if not self.pairs else max(0, len(self._rows) - 1)))
+
+    def _go(self, index: int) -> None:
+        index = max(0, min(index, len(self._rows) - 1))
+        if index == self._cursor or not self._rows:
+            return
+        self._cursor = index
+        self._keep_in_view()
+        self.redraw()
+        self.post_message(self.Moved(self, self.key))
+
+    def on_resize(self) -> None:
+        self._keep_in_view()
+        super().on_resize()
+
+    def handlers(self) -> Handlers:
+        return {
+            "move.down": lambda: self._go(self._cursor + 1),
+            "move.up": lambda: self._go(self._cursor - 1),
+            "move.top": lambda: self._go(0),
+            "move.bottom": lambda: self._go(len(self._rows) - 1),
+            "move.half_down": lambda: self._go(self._cursor + max(1, self._page() // 2)),
+            "move.half_up": lambda: self._go(self._cursor - max(1, self._page() // 2)),
+            "list.mark": self.mark,
+            "app.filter": self.start_filter,
+        } | ({"app.back": self.end_filter} if self.filter.active else {})
+
+    def mark(self) -> None:
+        if (key := self.key) is not None and not self._rows[self._cursor].group:
+            self.marked ^= {key}
+            self.redraw()
+            self.post_message(self.Moved(self, key))
+            self._go(self._cursor + 1)
+
+    # filter
+
+    @property
+    def captures(self) -> bool:
+        return self.filter.typing
+
+    def capture(self, event: events.Key) -> None:
+        if event.key in ("down", "up"):
+            self._go(self._cursor + (1 if event.key == "down" else -1))
+            return
+        self.filter.type(event)
+        self._apply()
+
+    def start_filter(self) -> None:
+        self.filter.typing = True
+        self.redraw()
+
+    def end_filter(self) -> None:
+        self.filter = Filter()
+        self._apply()
+
+    # mouse
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._scroll(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._scroll(-3)
+
+    def _scroll(self, rows: int) -> None:
+        self._top = max(0, min(self._top + rows, len(self._rows) - self._page()))
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        index = self._top + (event.y - self.header_height) // self.row_height
+        if event.y < self.header_height or index >= len(self._rows):
+            return
+        again = index == self._cursor
+        self._go(index)
+        if again and (event.chain > 1 or self._rows[index].group):
+            self.perform("list.open")

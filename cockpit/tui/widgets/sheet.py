@@ -1,0 +1,69 @@
+"""Lines that scroll under a heading: details, diffs, help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import events
+
+from cockpit.tui.ink import Line, gap, t
+from cockpit.tui.widgets.filter import Filter
+from cockpit.tui.widgets.row_table import Heading
+from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset
+
+Body = Callable[[int, int], Sequence[Line]]
+"""(cells, rows) -> lines."""
+
+
+class Sheet(Surface, can_focus=True):
+    def __init__(self, context: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.context = context
+        self.heading: Heading | None = None
+        self.body: Body = lambda cells, rows: ()
+        self.air = 0
+        """Empty lines under the heading."""
+        self.filter = Filter()
+        self._top = 0
+        self._count = 0
+
+    def to_top(self) -> None:
+        self._top = 0
+        self.redraw()
+
+    def draw(self, width: int, height: int) -> Sequence[Drawn]:
+        out: list[Drawn] = []
+        if heading := self.heading:
+            out.append((inset(width, lambda cells: heading(cells, self.has_focus, self.filter.line())), "bg"))
+            out += [((), "bg")] * self.air
+        room = height - len(out)
+        lines = list(self.body(width, room))
+        self._count = len(lines)
+        self._top = max(0, min(self._top, len(lines) - room))
+        shown = lines[self._top : self._top + room]
+        if len(lines) - self._top > room > 0:
+            shown[-1] = gap(2) + t(f"↓ {len(lines) - self._top - room + 1} more", "muted")
+        return out + [(line, "bg") for line in shown]
+
+    def _scroll(self, rows: int) -> None:
+        self._top = max(0, self._top + rows)
+        self.redraw()
+
+    def handlers(self) -> Handlers:
+        half = max(1, self.size.height // 2)
+        return {
+            "move.down": lambda: self._scroll(1),
+            "move.up": lambda: self._scroll(-1),
+            "move.top": self.to_top,
+            "move.bottom": lambda: self._scroll(self._count),
+            "move.half_down": lambda: self._scroll(half),
+            "move.half_up": lambda: self._scroll(-half),
+        }
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._scroll(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._scroll(-3)

@@ -1,0 +1,190 @@
+# shellcheck shell=bash
+# The host's part of a plan: what a closure would change. Changes nothing that runs or is pointed at. Sourced.
+
+# What the transaction compares again under its lock: closure, profile, boot default, containers.
+base_hash() { # projects on stdin
+  local project
+  {
+    running_closure
+    readlink "$PROFILE" || true
+    boot_default
+    while IFS= read -r project; do
+      [ -z "$project" ] || docker ps -a --no-trunc --filter "label=com.docker.compose.project=$project" --format '{{.Names}} {{.ID}}' 2>/dev/null | sort
+    done
+  } | sha256sum | cut -c 1-32
+}
+
+base_projects() { # MANIFEST... -> names, sorted
+  { owned_projects; for m in "$@"; do [ -z "$m" ] || jq -r '.projects | keys[]' "$m"; done; } | sort -u
+}
+
+units_of() { # STDERR of dry-activate -> {"stop": [], ...}
+  jq -Rcn '[inputs | capture("^would (?<verb>stop|restart|reload|start) the following units: (?<units>.*)$") | {(.verb): (.units | split(", ") | map(ltrimstr(" ") | rtrimstr(" ")))}]
+    | add // {} | {stop: (.stop // []), restart: (.restart // []), reload: (.reload // []), start: (.start // [])}' "$1"
+}
+
+same_kernel() { # CLOSURE CLOSURE
+  local part
+  for part in kernel initrd kernel-modules; do
+    [ "$(readlink -f "$1/$part" 2>/dev/null)" = "$(readlink -f "$2/$part" 2>/dev/null)" ] || return 1
+  done
+}
+
+kernel_of() { # CLOSURE -> version
+  local v
+  for v in "$1"/kernel-modules/lib/modules/*/; do
+    [ -d "$v" ] && basename "$v" && return
+  done
+  echo unknown
+}
+
+# Stages the new release's directories and secrets in a mount namespace of its own and looks at it from there, at the paths that
+# compose hashes. Nothing outside sees them.
+staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {service...} {secret: ...} {problem: ...} {warning: ...}
+  local manifest=$1 old=$2 project directory name here line
+  mount -t tmpfs -o mode=0700 stage "$RUNTIME/stage"
+  mkdir -p "$RUNTIME/stage/secrets" "$RUNTIME/stage/own"
+  mount --bind "$SECRETS.d" "$RUNTIME/stage/secrets"
+  local before
+  before=$RUNTIME/stage/secrets/$(basename "$(readlink "$SECRETS" 2>/dev/null || echo none)")
+  mount -t ramfs -o mode=0711 cockpit-secrets "$SECRETS.d"
+  # the stable path is a link in /run, which must not move: the folder that it names is made anew in here
+  local target
+  target=$(readlink "$SECRETS")
+  mkdir -p "$target"
+  RENDER_ERRORS=collect SECRETS_TARGET=$target
+  render_secrets "$manifest"
+  [ -z "$RENDER_PROBLEMS" ] || while IFS= read -r line; do [ -z "$line" ] || jq -c '{problem: .}' <<<"$line"; done <<<"$RENDER_PROBLEMS"
+  while IFS=$'\x1f' read -r project name; do
+    line=same
+    if [ ! -e "$before/$project/$name" ]; then
+      line=new
+    elif ! cmp -s "$before/$project/$name" "$SECRETS/$project/$name"; then
+      line=changed
+    fi
+    jq -cn --arg p "$project" --arg n "$name" --arg c "$line" '{secret: {project: $p, name: $n, change: $c}}'
+  done < <(secret_names "$manifest")
+  if [ -n "$old" ]; then
+    comm -23 <(secret_names "$old" | sort) <(secret_names "$manifest" | sort) | while IFS=$'\x1f' read -r project name; do
+      jq -cn --arg p "$project" --arg n "$name" '{secret: {project: $p, name: $n, change: "removed"}}'
+    done
+  fi
+  while IFS= read -r project; do
+    directory=$(jq -r --arg p "$project" '.projects[$p].directory' "$manifest")
+    mkdir -p "$RUNTIME/stage/own/$project"
+    mkdir -p "$directory"
+    mount --bind "$directory" "$RUNTIME/stage/own/$project"
+    mount -t tmpfs stage "$directory"
+    for here in "$RUNTIME/stage/own/$project"/* "$RUNTIME/stage/own/$project"/.[!.]*; do
+      [ -e "$here" ] && [ ! -L "$here" ] && ln -s "$here" "$directory/${here##*/}"
+    done
+    jq -r --arg p "$project" '.projects[$p].copied[]' "$manifest" | while IFS= read -r name; do rm -f "$directory/${name:?}"; done
+    point_project "$manifest" "$project"
+    project_changes "$manifest" "$project"
+  done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
+}
+
+secret_names() { # MANIFEST -> PROJECT US NAME
+  [ -z "$1" ] || jq -r '.projects | to_entries[] | .key as $p | ((.value.secrets, .value.encrypted) | keys[]) | "\($p)\u001f\(.)"' "$1"
+}
+
+removed_projects() { # NEW-MANIFEST: JSON lines of services of owned projects that it does not have
+  local project
+  while IFS= read -r project; do
+    jq -e --arg p "$project" '.projects | has($p)' "$1" >/dev/null && continue
+    containers_of "$project" | jq -c --arg p "$project" '.[] | {project: $p, service: .Config.Labels["com.docker.compose.service"], change: "remove", why: "project is no longer in the release", old_image: .Config.Image, new_image: null}'
+  done < <(owned_projects)
+}
+
+advice() { # NEW-MANIFEST: JSON lines {problem} and {warning} that follow from the manifest alone
+  jq -c '.projects | to_entries[] | .key as $p | .value as $v
+    | (if $v.pinned then empty else {warning: "project \($p): images are not pinned (no compose.lock.yaml); its old image is kept under a tag"} end),
+      ($v.services | to_entries[] | .key as $s | .value as $sv
+        | ([$sv.env_files[] | select(. as $f | $v.encrypted | has($f))] as $files
+          | ($sv.plain_secrets | length > 0) as $plain
+          | if ($files | length) > 0 or $plain then
+              ("\($p)/\($s): \(if $plain then "environment " + ($sv.plain_secrets | join(", ")) else "env_file " + ($files | join(", ")) end)") as $what
+              | if $v.env_secrets == "allow" then {warning: "\($what) reaches the disk inside dockerd (env_secrets: allow)"}
+                else {problem: {exit: 9, what: "a secret in the environment: \($what)", why: "dockerd writes it to its disk in plain text", hint: "use secrets: with the image'"'"'s _FILE form, or set env_secrets: allow for project \($p)"}} end
+            else empty end),
+          ($sv.ports_open[] | {warning: "\($p)/\($s): port \(.) is published on every address; docker passes the firewall"}))' "$1"
+}
+
+# Answer of the verb `check`. Its request is on standard input.
+check() {
+  local request closure generation kind new old new_manifest old_manifest dry status=0 work problems lines space
+  request=$(head -c 1000000)
+  kind=$(jq -r '.kind // "deploy"' <<<"$request")
+  closure=$(jq -r '.closure // empty' <<<"$request")
+  generation=$(jq -r '.generation // empty' <<<"$request")
+  if [ -n "$generation" ] && [ -z "$closure" ]; then
+    closure=$(generation_closure "$generation") && [ -e "$closure" ] || fail 9 "there is no generation $generation" "" "cockpit status lists them"
+  fi
+  case $closure in
+    /nix/store/*) ;;
+    *) fail 2 "no closure to check" "'$closure' is no store path" ;;
+  esac
+  [ -x "$closure/bin/switch-to-configuration" ] || fail 4 "$closure is no system" "it has no bin/switch-to-configuration"
+  new=$closure
+  old=$(running_closure)
+  new_manifest=$(manifest_of "$new")
+  old_manifest=$(manifest_of "$old")
+  work=$(mktemp -d "$RUNTIME/check.XXXXXX")
+  # shellcheck disable=SC2064
+  trap "rm -rf '$work'" EXIT
+  : >"$work/lines"
+
+  if [ "$new" != "$old" ]; then
+    timeout 120 "$new/bin/switch-to-configuration" dry-activate >"$work/dry" 2>&1 </dev/null || status=$?
+  else
+    : >"$work/dry"
+  fi
+  dry=$(units_of "$work/dry")
+  case $status in
+    0) ;;
+    100) jq -cn '{problem: {exit: 9, what: "the release needs a reboot to be activated", why: "it changes the init interface (100)", hint: "nixos-rebuild boot and reboot the host"}}' >>"$work/lines" ;;
+    *) jq -cn --arg s "$status" --arg o "$(tail -n 2 "$work/dry" | tr '\n' ' ')" '{problem: {exit: 9, what: "the new system refuses a trial activation (\($s))", why: $o, hint: "switch-to-configuration dry-activate on the host shows all of it"}}' >>"$work/lines" ;;
+  esac
+  space=$(df -B1 --output=avail /nix/store | tail -n 1)
+  [ "$space" -ge $((64 * 1024 * 1024)) ] || jq -cn --arg s "$space" '{problem: {exit: 9, what: "too little space on /nix/store", why: "\($s) bytes are free, 64 MiB are the least", hint: "nix-collect-garbage, or a bigger disk"}}' >>"$work/lines"
+  if [ -e "$new/switch-inhibitors" ] && [ -e "$old/switch-inhibitors" ] && ! cmp -s "$new/switch-inhibitors" "$old/switch-inhibitors"; then
+    jq -c '{problem: {exit: 9, what: "the release must not be switched to while the host runs", why: "switch inhibitors changed: \(keys | join(", "))", hint: "nixos-rebuild boot and reboot the host"}}' "$new/switch-inhibitors" >>"$work/lines"
+  fi
+
+  if [ -n "$new_manifest" ]; then
+    advice "$new_manifest" >>"$work/lines"
+    if [ "$kind" != rollback ] && [ -n "$old_manifest" ]; then conflicts "$old_manifest" "$new_manifest" | jq -c '{problem: .}' >>"$work/lines"; fi
+    if docker info >/dev/null 2>&1; then
+      exec 9>"$RUNTIME/check.lock"
+      flock -w 120 9 || fail 7 "another plan is being made on this host"
+      if [ ! -L "$SECRETS" ]; then
+        mount_memory
+        mkdir -p -m 0711 "$SECRETS.d/none"
+        ln -sT "$SECRETS.d/none" "$SECRETS"
+      fi
+      mkdir -p "$RUNTIME/stage"
+      COCKPIT_STAGED=1 unshare -m --propagation private "$COCKPIT_SELF/cockpit-transaction" staged "$new_manifest" "$old_manifest" >>"$work/lines" || fail 1 "the plan could not be staged" "$(tail -n 2 "$work/lines")"
+      # mount points of projects that are new
+      jq -r '.projects[].directory' "$new_manifest" | while IFS= read -r directory; do rmdir "$directory" 2>/dev/null || true; done
+      removed_projects "$new_manifest" >>"$work/lines"
+    else
+      jq -cn '{problem: {exit: 9, what: "the container engine does not answer", why: "docker info failed", hint: "systemctl status docker"}}' >>"$work/lines"
+    fi
+  else
+    jq -cn '{warning: "the release has no cockpit: operating system only; services are not touched, and recovery at boot is missing"}' >>"$work/lines"
+  fi
+
+  base_projects "$new_manifest" "$old_manifest" | base_hash >"$work/base"
+  jq -cn --slurpfile lines "$work/lines" --arg base "$(cat "$work/base")" --argjson units "$dry" \
+    --arg old "$old" --arg new "$new" --arg og "$(closure_generation "$old")" --arg ng "${generation:-}" --arg oc "$(closure_commit "$old")" --arg nc "$(closure_commit "$new")" \
+    --argjson reboot "$(same_kernel "$(readlink -f /run/booted-system)" "$new" && echo null || jq -cn --arg a "$(kernel_of "$(readlink -f /run/booted-system)")" --arg b "$(kernel_of "$new")" '[$a, $b]')" \
+    --arg profile "$(readlink -f "$PROFILE")" --arg default "$(boot_default)" '
+    def null_if_empty: if . == "" then null else . end;
+    [$lines[] | select(.service)] as $services | [$lines[] | .problem // empty] as $problems
+    | {schema: 1, $base, $units,
+       old: {closure: $old, generation: ($og | null_if_empty | if . then tonumber else . end), commit: ($oc | null_if_empty)},
+       new: {closure: $new, generation: ($ng | null_if_empty | if . then tonumber else . end), commit: ($nc | null_if_empty)},
+       $reboot, inhibitors: [], services: $services, secrets: [$lines[] | .secret // empty],
+       warnings: [$lines[] | .warning // empty], $problems,
+       nothing_to_do: ($old == $new and $profile == $new and ($default == "" or $default == $new) and all($services[]; .change == "keep") and ($problems | length) == 0)}'
+}

@@ -1,0 +1,218 @@
+# shellcheck shell=bash
+# cockpit-transaction VERB: the door to a host for a controller (docs/host-protocol.md). Run as root through sudo.
+set -euo pipefail
+libexec=${COCKPIT_SELF%/bin}/libexec
+# shellcheck source=common.sh
+. "$libexec/common.sh"
+# shellcheck source=render.sh
+. "$libexec/render.sh"
+# shellcheck source=directories.sh
+. "$libexec/directories.sh"
+# shellcheck source=projects.sh
+. "$libexec/projects.sh"
+# shellcheck source=check.sh
+. "$libexec/check.sh"
+# shellcheck source=attempts.sh
+. "$libexec/attempts.sh"
+# shellcheck source=events.sh
+. "$libexec/events.sh"
+# shellcheck source=activation.sh
+. "$libexec/activation.sh"
+# shellcheck source=phases.sh
+. "$libexec/phases.sh"
+# shellcheck source=recovery.sh
+. "$libexec/recovery.sh"
+# shellcheck source=supervise.sh
+. "$libexec/supervise.sh"
+
+export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 HOME=/root
+REPO=$STATE/repo.git
+
+valid_run() { [[ $1 =~ ^[0-9a-z]{4,16}$ ]] || fail 2 "'$1' is no run id"; }
+valid_sha() { [[ $1 =~ ^[0-9a-f]{40}$ ]] || fail 2 "'$1' is no commit"; }
+
+verb_receive() { # SHA, pack on standard input
+  valid_sha "$1"
+  if [ ! -d "$REPO" ]; then
+    git init -q --bare "$REPO.new"
+    chmod 700 "$REPO.new"
+    mv -T "$REPO.new" "$REPO"
+  fi
+  local log=$RUNTIME/receive.$$
+  if ! git -C "$REPO" index-pack --fix-thin --stdin >"$log" 2>&1; then
+    local why
+    why=$(tail -n 2 "$log" | tr '\n' ' ')
+    rm -f "$log"
+    fail 4 "the commit could not be sent" "$why" "is the disk of the host full? df -h /var/lib/cockpit"
+  fi
+  rm -f "$log"
+  git -C "$REPO" cat-file -e "$1^{commit}" 2>/dev/null || fail 4 "the commit could not be sent" "the pack does not hold it"
+  git -C "$REPO" update-ref "refs/cockpit/$1" "$1"
+  jq -cn --arg c "$1" '{commit: $c}'
+}
+
+verb_build() { # RUN SHA FOLDER ATTRIBUTE
+  valid_run "$1"
+  valid_sha "$2"
+  [[ $3 =~ ^[A-Za-z0-9._/-]*$ && $3 != /* && $3 != *..* ]] || fail 2 "'$3' is no folder of the repository"
+  [[ $4 =~ ^[A-Za-z0-9._-]+$ ]] || fail 2 "'$4' is no host of the flake"
+  local start=$SECONDS closure log status=0
+  log=$RUNTIME/build.$1
+  # the repository belongs to root; nix asks git, which wants to hear that this is meant
+  closure=$(git config --file "$RUNTIME/gitconfig" --replace-all safe.directory "$REPO" && GIT_CONFIG_GLOBAL=$RUNTIME/gitconfig \
+    nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths --print-build-logs --no-update-lock-file \
+    "git+file://$REPO?ref=refs/cockpit/$2&rev=$2${3:+&dir=$3}#nixosConfigurations.\"$4\".config.system.build.toplevel" 2> >(tee "$log" >&2)) || status=$?
+  if [ "$status" != 0 ]; then
+    local why
+    sleep 0.1 # tee may still write
+    why=$(grep -a -A 12 -m 1 '^ *error:' "$log" || tail -n 5 "$log")
+    rm -f "$log"
+    case $why in
+      *'No space left'* | *'no space left'*) fail 4 "the build failed: the disk is full" "$why" "free space on /nix/store: nix-collect-garbage" ;;
+    esac
+    if grep -q 'cockpit: ' <<<"$why"; then
+      fail 4 "the release cannot be built" "$(grep -o 'cockpit: .*' <<<"$why" | grep -v 'hint:' | head -n 1 | sed 's/^cockpit: //')" "$(grep -o 'cockpit: hint: .*' <<<"$why" | head -n 1 | sed 's/^cockpit: hint: //')"
+    fi
+    fail 4 "the build failed" "$why" "nothing changed on the host; mend the commit and deploy again"
+  fi
+  rm -f "$log"
+  closure=$(tail -n 1 <<<"$closure")
+  mkdir -p "$ROOTS"
+  durable_link "$closure" "$ROOTS/$1-new"
+  pull_images "$closure"
+  jq -cn --arg c "$closure" --argjson s $((SECONDS - start)) '{closure: $c, seconds: $s}'
+}
+
+pull_images() { # CLOSURE: every image that is not here; mutable tags that are here are left to the operator
+  local manifest image
+  manifest=$(manifest_of "$1")
+  [ -n "$manifest" ] || return 0
+  while IFS= read -r image; do
+    [ -n "$image" ] || continue
+    docker image inspect "$image" >/dev/null 2>&1 && continue
+    say "pulling $image"
+    timeout 600 docker pull -q "$image" >&2 </dev/null || fail 4 "the image $image cannot be had" "docker pull failed" "is the name right, and does the host reach the registry?"
+  done < <(jq -r '[.projects[].services[].image // empty] | unique[]' "$manifest")
+}
+
+verb_state() { # [RUN]
+  if [ $# -eq 0 ]; then
+    local name
+    for name in "$ATTEMPTS"/*/; do [ ! -d "$name" ] || attempt_json "$(basename "$name")"; done | jq -cs --arg haves "$(git -C "$REPO" for-each-ref --format='%(objectname)' refs/cockpit 2>/dev/null || true)" \
+      '{attempts: ., haves: ($haves | split("\n") | map(select(. != "")))}'
+    return
+  fi
+  valid_run_prefix "$1"
+  local -a found
+  mapfile -t found < <(cd "$ATTEMPTS" 2>/dev/null && ls -d -- *-"$1"* 2>/dev/null || true)
+  case ${#found[@]} in
+    1) ;;
+    0) fail 9 "nothing happened on this host" "no attempt has the run id '$1'" ;;
+    *) fail 9 "'$1' is not unique" "it could be ${found[*]}" ;;
+  esac
+  # an outcome is told only from a record that is on disk
+  sync "$ATTEMPTS/${found[0]}"
+  attempt_json "${found[0]}"
+}
+
+valid_run_prefix() { [[ $1 =~ ^[0-9a-z]{1,16}$ ]] || fail 2 "'$1' is no run id"; }
+
+verb_run() { # request on standard input
+  local request run folder status=0 tries
+  request=$(head -c 1000000)
+  run=$(jq -re .run <<<"$request") || fail 2 "the request is not understood"
+  valid_run "$run"
+  prepare_places
+  folder=$RUNTIME/runs/$run
+  [ ! -e "$folder" ] || fail 9 "run $run was started already"
+  mkdir -p "$folder"
+  printf '%s' "$request" >"$folder/request.json"
+  local revert_after
+  revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
+  # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
+  systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
+    -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
+    -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" -p OnFailure=cockpit-recover.service \
+    "$COCKPIT_SELF/cockpit-transaction" supervise "$run" >"$folder/systemd" 2>&1 </dev/null || status=$?
+  if [ "$status" != 0 ]; then
+    local holder why
+    why=$(tr '\n' ' ' <"$folder/systemd")
+    rm -rf "$folder"
+    if unit_active; then
+      holder=$(cat "$RUNTIME/holder.json" 2>/dev/null || echo '{}')
+      fail 7 "the host is locked" "$(jq -r 'if .who then "\(.who) on \(.origin): run \(.run) since \(.since | floor | todate)" else "a nixos-rebuild runs" end' <<<"$holder")" "$(jq -r 'if .run then "cockpit attach \(.run)" else "wait for it to end" end' <<<"$holder")"
+    fi
+    fail 7 "the transaction could not be started" "$why"
+  fi
+  for ((tries = 0; tries < 1200; tries++)); do
+    if [ -e "$folder/started" ]; then
+      status=$(jq -r '.error.exit // 0' "$folder/started")
+      cat "$folder/started"
+      exit "$status"
+    fi
+    [ $((tries % 20)) -ne 19 ] || unit_active || [ -e "$folder/started" ] || fail 11 "the transaction ended before it told anything" "journalctl -u $UNIT"
+    sleep 0.05
+  done
+  fail 11 "the transaction does not answer" "it is still busy with an earlier attempt's recovery" "cockpit attach $run"
+}
+
+verb_confirm() { # RUN reach|confirm
+  valid_run "$1"
+  local folder=$RUNTIME/runs/$1 attempt
+  [ -d "$folder" ] || fail 9 "run $1 is not known here"
+  case ${2:-} in
+    reach)
+      : >"$folder/reach"
+      jq -cn --arg r "$1" '{run: $r, proof: "reach"}'
+      ;;
+    confirm)
+      [ -e "$folder/awaiting" ] || fail 9 "run $1 does not wait for a confirmation"
+      attempt=$(open_attempt)
+      [ "${attempt#*-}" = "$1" ] || fail 9 "run $1 is not open"
+      claim "$attempt" confirmed
+      [ "$DECISION" = confirmed ] || fail 5 "run $1 was reverted" "the confirmation came too late"
+      jq -cn --arg r "$1" '{run: $r, decision: "confirmed"}'
+      ;;
+    *) fail 2 "usage: confirm RUN reach|confirm" ;;
+  esac
+}
+
+verb_recover() { # [--wait]: starts recovery in the transaction's unit where an attempt is open
+  local open tries
+  prepare_places
+  open=$(open_attempt)
+  if [ -n "$open" ] && ! unit_active; then
+    systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit recovery" -p Delegate=yes -p KillMode=control-group \
+      -p TimeoutStopSec=1800 -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" "$COCKPIT_SELF/cockpit-transaction" recover-here >&2 || true
+  fi
+  if [ "${1:-}" = --wait ]; then
+    for ((tries = 0; tries < 3400; tries++)); do
+      unit_active || break
+      sleep 0.5
+    done
+    [ -z "$(open_attempt)" ] || fail 6 "attempt $(open_attempt) is still open" "$(cat "$STATE/RESCUE.txt" 2>/dev/null || true)"
+    drop_roots
+  fi
+  jq -cn --arg o "${open#*-}" '{open: (if $o == "" then null else $o end)}'
+}
+
+verb=${1:-}
+[ $# -eq 0 ] || shift
+[ "$(id -u)" = 0 ] || fail 2 "cockpit-transaction must run as root" "" "sudo /run/current-system/sw/bin/cockpit-transaction $verb"
+case $verb in
+  receive | build | check | run | confirm | recover | state | prune) prepare_places ;;
+esac
+case $verb in
+  receive) verb_receive "${1:-}" ;;
+  build) verb_build "${1:-}" "${2:-}" "${3:-}" "${4:-}" ;;
+  check) check ;;
+  staged) [ "${COCKPIT_STAGED:-}" = 1 ] && staged_changes "$1" "${2:-}" ;;
+  run) verb_run ;;
+  confirm) verb_confirm "${1:-}" "${2:-}" ;;
+  recover) verb_recover "$@" ;;
+  state) verb_state "$@" ;;
+  prune) prune ;;
+  supervise) supervise "${1:-}" ;;
+  recover-here) recover_here ;;
+  *) fail 2 "usage: cockpit-transaction receive|build|check|run|confirm|recover|state|prune" ;;
+esac
