@@ -1,1 +1,1 @@
-"""The command line: parse, run an action, render its events, exit code."""
+"""The command line: parse, run an action, render its events, return its exit code."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cockpit.domain.errors import CockpitError
+from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.hosts import Generation
 from cockpit.domain.plan import Change, PackageChange, SecretChange, ServiceChange
 from cockpit.domain.repository import Commit
@@ -99,11 +99,13 @@ async def _images(repository: Repository, commit: str, project: ProjectSettings)
     images: dict[str, str] = {}
     for name in COMPOSE:
         path = f"{project.source.rstrip('/')}/{name}"
-        if await repository.tree_id(commit, path) is None:
+        try:
+            content = await repository.read(commit, path)
+        except UsageError:
             continue
         service = ""
         inside = False
-        for line in (await repository.read(commit, path)).decode("utf-8", "replace").splitlines():
+        for line in content.decode("utf-8", "replace").splitlines():
             if line and not line[0].isspace() and not line.startswith("#"):
                 inside = line.startswith("services:")
             elif inside and (match := _SERVICE.match(line)):

@@ -18,7 +18,7 @@ Line = tuple[Span, ...]
 EMPTY: Line = ()
 TONES = {
     "●": "good", "◐": "busy", "▲": "warn", "✕": "bad", "≠": "warn", "‖": "warn", "↺": "warn",
-    "⊘": "faint", "○": "faint", "◌": "faint", "↑": "accent", "✓": "muted", "↻": "warn", "·": "muted",
+    "±": "muted", "⊘": "faint", "○": "faint", "◌": "faint", "↑": "accent", "✓": "muted", "↻": "warn", "·": "muted",
 }  # fmt: skip
 """The colour that goes with a shape."""
 
@@ -201,3 +201,42 @@ def side_by_side(left: Sequence[Line], right: Sequence[Line], left_cells: int, t
         b = right[index] if index < len(right) else EMPTY
         out.append(fit(a, left_cells) + (("│", "line"),) + gap(1) + b)
     return out
+
+
+def split(line: Line, cells: int) -> list[Line]:
+    """A line broken into rows of at most `cells`, by the cell."""
+    rows: list[Line] = []
+    current: list[Span] = []
+    room = cells
+    for text, spec in line:
+        while text:
+            if cell_len(text) <= room:
+                current.append((text, spec))
+                room -= cell_len(text)
+                break
+            head = set_cell_size(text, room).rstrip("\x00") if room > 0 else ""
+            taken = min(len(head), len(text)) if cell_len(text[: len(head)]) <= room else max(0, len(head) - 1)
+            if taken:
+                current.append((text[:taken], spec))
+            text = text[taken:]
+            rows.append(tuple(current))
+            current, room = [], cells
+    return [*rows, tuple(current)] if current or not rows else rows
+
+
+def mark(line: Line, needle: str, spec: str) -> Line:
+    """Every occurrence of a word in another style; upper and lower case are the same."""
+    needle = needle.lower()
+    if not needle:
+        return line
+    out: list[Span] = []
+    for text, style in line:
+        low, at = text.lower(), 0
+        if len(low) != len(text):
+            out.append((text, style))
+            continue
+        while (found := low.find(needle, at)) >= 0:
+            out += [(text[at:found], style), (text[found : found + len(needle)], spec)]
+            at = found + len(needle)
+        out.append((text[at:], style))
+    return tuple(span for span in out if span[0])

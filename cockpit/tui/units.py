@@ -16,7 +16,7 @@ def age(seconds: float) -> str:
         return f"{int(seconds) // 10 * 10}s"
     if seconds < 3600:
         return f"{int(seconds // 60)}m"
-    if seconds < 48 * 3600:
+    if seconds < 24 * 3600:
         return f"{int(seconds // 3600)}h"
     return f"{int(seconds // 86400)}d"
 

@@ -31,6 +31,7 @@ derivation {
         } >"$out/bin/$name"
         chmod 555 "$out/bin/$name"
       done
+      exit 0
     ''
   ];
   PATH = build.path;

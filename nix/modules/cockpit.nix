@@ -154,7 +154,11 @@ in
     systemd.services.cockpit-converge = {
       description = "Compose projects of this release";
       wantedBy = [ "multi-user.target" ];
-      wants = [ "docker.service" ];
+      # at first contact docker runs already, and does not pull the secrets in
+      wants = [
+        "docker.service"
+        "cockpit-secrets.service"
+      ];
       after = [
         "docker.service"
         "cockpit-secrets.service"

@@ -110,3 +110,5 @@ jq --arg h "$host" --arg commit "${commit:-}" --slurpfile projects projects.json
     timing: {wait: ($host.timing.wait | seconds // 120), stable: ($host.timing.stable | seconds // 10), revert_after: ($host.timing.revert_after | seconds // 300)},
     health: ($host.health // [])},
   projects: $projects[0]}' settings.json >"$out/manifest.json"
+# bash must be the last process here: nix takes a closed output for the end of the build
+exit 0

@@ -202,5 +202,7 @@ close_with() { # RESULT EXIT REASON HINT
   outcome=$(outcome_json "$@") || return 1
   close_attempt "$ATTEMPT" "$outcome" || return 1
   rm -f "$STATE/RESCUE.txt"
-  event closed "$3" data "$outcome"
+  CLOSED="$3" OUTCOME=$outcome
+  # within a phase the event comes after the phase's own end
+  [ "$PHASE" = record ] || event closed "$3" data "$outcome"
 }

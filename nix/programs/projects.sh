@@ -99,7 +99,12 @@ compose_up() { # LABEL ARGS...: output lines are told
   note output "docker compose -p $label up"
   set -o pipefail
   timeout 600 docker compose --ansi never --progress plain "$@" 2>&1 </dev/null | tail -c 200000 | {
-    while IFS= read -r line; do note output "${line:0:400}"; done
+    local last=''
+    while IFS= read -r line; do
+      # compose says most things twice
+      [ "$line" = "$last" ] || note output "${line:0:400}"
+      last=$line
+    done
     true
   }
 }
@@ -153,7 +158,7 @@ project_up() { # MANIFEST PROJECT -> 0, or 1 with CONVERGE_WHY
   mapfile -t again < <(project_changes "$manifest" "$project" | jq -r 'select(.change == "recreate" or .change == "start") | .service')
   if [ ${#again[@]} -gt 0 ]; then
     mapfile -t -O ${#again[@]} again < <(jq -r --arg p "$project" --args '.projects[$p].services | to_entries[] | select(.key as $k | $ARGS.positional | index($k) | not)
-      | select([.value.restarts_with[] | . as $d | $ARGS.positional | index($d)] | any) | .key' "$manifest" "${again[@]}" 2>/dev/null || true)
+      | select([.value.restarts_with[] | . as $d | $ARGS.positional | index($d)] | any) | .key' "${again[@]}" <"$manifest")
     compose_up "$project" "${COMPOSE_ARGS[@]}" up -d --no-deps --force-recreate "${again[@]}" || {
       CONVERGE_WHY="docker compose up of $project (${again[*]}) failed"
       return 1
@@ -169,22 +174,23 @@ converge_release() { # MANIFEST [SECONDS] -> 0, or 1 with CONVERGE_WHY
   wait=${2:-$(jq -r .settings.timing.wait "$manifest")}
   # durable before the first `up`: else a power cut makes an orphan of a new project for ever
   { owned_projects; jq -r '.projects | keys[]' "$manifest"; } | jq -Rn '[inputs | select(. != "")] | unique' | durable_write "$OWNED"
-  while IFS= read -r project; do
+  # lists are read from a descriptor of their own, so that no command inside can eat them
+  while IFS= read -r project <&3; do
     jq -e --arg p "$project" '.projects | has($p)' "$manifest" >/dev/null && continue
     note output "docker compose -p $project down"
     timeout 300 docker compose -p "$project" down --remove-orphans >/dev/null 2>&1 </dev/null || {
       CONVERGE_WHY="project $project could not be removed"
       return 1
     }
-  done < <(owned_projects)
-  while IFS= read -r project; do
+  done 3< <(owned_projects)
+  while IFS= read -r project <&3; do
     note progress "$project"
     project_up "$manifest" "$project" || return 1
-  done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
-  while IFS= read -r project; do
+  done 3< <(jq -r '.projects | keys_unsorted[]' "$manifest")
+  while IFS= read -r project <&3; do
     wait_project "$manifest" "$project" "$wait" || return 1
     note progress "$project: as the release says"
-  done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
+  done 3< <(jq -r '.projects | keys_unsorted[]' "$manifest")
   # struck off only after docker's removal is on disk
   if [ "$(owned_projects)" != "$(jq -r '.projects | keys[]' "$manifest")" ]; then
     sync -f "$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || echo /var/lib/docker)" 2>/dev/null || sync

@@ -107,6 +107,7 @@ supervise() { # RUN
   DEADLINE=$((DEADLINE + 60000))
   if phase decide "" do_decide && phase profile "" do_profile && phase boot "default entry" do_boot; then
     phase record "" close_with "done" 0 "" "" || exit 6 # still open: ExecStopPost finishes it
+    event closed "$CLOSED" data "$OUTCOME"
     prune >/dev/null || true
     exit 0
   fi

@@ -437,6 +437,24 @@ async def walk(self: SampleRollback, action: str, hosts: Sequence[str], to: int,
     return run.finish(Outcome(run.id, Exit.DONE, tuple(HostOutcome(h, Exit.DONE, "done", generation=to, changed=True) for h in hosts)))
 
 
+class SampleResume(Resume):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def execute(self, host: str, run: Run, *, dry_run: bool = False) -> Outcome:
+        self.asked.append(host)
+        return run.finish(Outcome(run.id, Exit.DONE, (HostOutcome(host, Exit.DONE, "the hold is lifted"),)))
+
+
+class SampleAttach(Attach):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def execute(self, prefix: str, run: Run, *, hosts: Sequence[str] | None = None) -> Outcome:
+        self.asked.append(prefix)
+        return run.finish(Outcome(run.id, Exit.DONE, ()))
+
+
 class SampleRepository:
     """Nothing of the terminal UI asks it directly."""
 
@@ -454,6 +472,6 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     repository: Any = SampleRepository()
     return Cockpit(
         settings=Settings(Path("/homelab"), hosts=hosts), user=user or UserSettings(), clock=clock, repository=repository, fleet=fleet,
-        deploy=SampleDeploy(rollback), rollback=rollback, resume=Resume(), attach=Attach(), gate=gate, audit=NoAudit(), runs=Runs(clock),
+        deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate, audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0",
     )  # fmt: skip

@@ -39,7 +39,7 @@ class Pane(Widget, inherit_bindings=False):
     def handlers(self) -> Handlers:
         return {}
 
-    def arrange(self, width: int, height: int) -> None:
+    def lay_out(self, width: int, height: int) -> None:
         """Gives every widget its room."""
 
     def shown(self, shown: bool) -> None:
@@ -55,7 +55,7 @@ class Pane(Widget, inherit_bindings=False):
         widget.styles.margin = (above, 0, 0, 0)
 
     def on_resize(self) -> None:
-        self.arrange(*self.size)
+        self.lay_out(*self.size)
 
 
 def worst(shapes: list[str]) -> Worst | None:

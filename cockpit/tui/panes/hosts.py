@@ -85,7 +85,7 @@ class HostsPane(Pane):
                 self._against[name] = error.what
             self.fill()
 
-        self.run_worker(ask(), group=f"against {name}", exclusive=True)
+        self.run_worker(ask, group=f"against {name}", exclusive=True)
 
     def rows(self) -> list[HostRow]:
         now = self.cockpit.clock.now()
@@ -131,7 +131,7 @@ class HostsPane(Pane):
             ]
         )  # fmt: skip
         self._fill_generations()
-        self.arrange(*self.size)
+        self.lay_out(*self.size)
 
     def _fill_generations(self) -> None:
         wide = roomy(self.size.width)
@@ -186,7 +186,7 @@ class HostsPane(Pane):
                     self._diffs[key] = error
                 self.detail.redraw()
 
-            self.run_worker(diff(), group="diff", exclusive=True)
+            self.run_worker(diff, group="diff", exclusive=True)
         elif self.tab in ("Units", "Journal"):
             tab = self.tab
 
@@ -198,7 +198,7 @@ class HostsPane(Pane):
                 self._texts[host, tab] = lines
                 self.detail.redraw()
 
-            self.run_worker(text(), group="text", exclusive=True)
+            self.run_worker(text, group="text", exclusive=True)
 
     # lines
 
@@ -213,7 +213,7 @@ class HostsPane(Pane):
         if facts is None:
             return heading(name, cells)
         numbered = [g for g in facts.generations if g.number is not None]
-        parts = [f"{len(numbered)} kept"]
+        parts = [] if narrow(cells) else [f"{len(numbered)} kept"]
         good = previous_good(facts)
         parts.append(f"previous good{':' if roomy(cells) else ''} {number(good)}" if good else "no earlier good one")
         if typed:
@@ -250,7 +250,7 @@ class HostsPane(Pane):
     def first_focus(self) -> Surface:
         return self.generations
 
-    def arrange(self, width: int, height: int) -> None:
+    def lay_out(self, width: int, height: int) -> None:
         if not height:
             return
         wide, small = roomy(width), narrow(width)
@@ -337,13 +337,13 @@ class HostsPane(Pane):
             self.generations.focus()
         else:
             self.opened = narrow(self.size.width)
-            self.arrange(*self.size)
+            self.lay_out(*self.size)
             self.detail.focus()
         self._load()
 
     def close(self) -> None:
         self.opened = False
-        self.arrange(*self.size)
+        self.lay_out(*self.size)
         self.generations.focus()
 
 

@@ -147,6 +147,8 @@ class RowTable(Surface, can_focus=True):
     # moving
 
     def _keep_in_view(self) -> None:
+        if not self.size.height:
+            return
         page = self._page()
         last = max(0, len(self._rows) - page)
         # the last row of a two-line list says how many more there are
@@ -155,6 +157,8 @@ class RowTable(Surface, can_focus=True):
             self._top = self._cursor
         elif self._cursor >= self._top + room:
             self._top = self._cursor - room + 1
+        if 0 < self._top < len(self._rows) and self._rows[self._top - 1].group and self._cursor < self._top - 1 + room:
+            self._top -= 1
         self._top = max(0, min(self._top, last if not self.pairs else max(0, len(self._rows) - 1)))
 
     def _go(self, index: int) -> None:

@@ -35,7 +35,7 @@ class TabBar(Surface):
         super().__init__(id="tabs")
         self.active = "overview"
         self.worst: dict[str, Worst] = {}
-        self.tree: TreeState | None = None
+        self.git_tree: TreeState | None = None
         self.armed_left: float | None = None
         """Seconds of armed writing; None while read-only."""
         self._spots: list[tuple[int, int, str]] = []
@@ -49,6 +49,8 @@ class TabBar(Surface):
         for number, pane in enumerate(PANES, 1):
             on = pane == self.active
             worst = self.worst.get(pane)
+            if worst is not None and worst.shape == "±" and cells < WIDE:
+                worst = None
             name = BY_ID[f"pane.{pane}"].title
             if narrow(cells) and not on:
                 tab = t(number, "muted") + (worst.line(count=False) if worst else EMPTY)
@@ -70,7 +72,7 @@ class TabBar(Surface):
         return t(" r/o " if small else " read-only ", "muted on raised")
 
     def git(self) -> Line:
-        tree = self.tree
+        tree = self.git_tree
         if tree is None:
             return EMPTY
         out = t(tree.branch or "detached", "text") + gap(1) + t(tree.head.short if tree.head else "–", "muted")

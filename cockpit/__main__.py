@@ -1,0 +1,106 @@
+"""`cockpit`: parses first, and imports what a command needs only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from cockpit.actions.bundle import Cockpit
+    from cockpit.domain.errors import CockpitError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code (cockpit.domain.errors.Exit)."""
+    from cockpit import __version__
+    from cockpit.cli import parser
+
+    args = parser.build(__version__).parse_args(argv)
+    try:
+        return int(_dispatch(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        from cockpit.cli.output import silence
+
+        silence(sys.stdout)
+        return 0
+    except Exception as error:
+        from cockpit.cli.defect import report
+
+        path = report(error, __version__)
+        where = f"the report is in {path}" if path is not None else "its report could not be written"
+        sys.stderr.write(
+            f"✕ a defect in cockpit: {type(error).__name__}\n  {where}; it holds no values, only places in the code\n"
+        )
+        return 1
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    if args.command is None:
+        return _terminal_ui(args)
+    if args.command == "config":
+        return _config(args)
+    from cockpit.cli.main import run
+
+    return run(args, _open_headless)
+
+
+def _open_headless(args: argparse.Namespace) -> Cockpit:
+    from cockpit import wiring
+
+    return wiring.open_cockpit(
+        config=args.config, known_hosts=args.known_hosts, headless=True, approve_hosts=getattr(args, "approve_host", ())
+    )
+
+
+def _terminal_ui(args: argparse.Namespace) -> int:
+    from cockpit.domain.errors import CockpitError, UsageError
+
+    try:
+        if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError("the terminal UI needs a terminal", "there is none here", "cockpit --help names the commands")
+        from cockpit import wiring
+
+        cockpit = wiring.open_cockpit(config=args.config, known_hosts=args.known_hosts, headless=False)
+        from cockpit.tui.app import CockpitApp
+
+        return CockpitApp(cockpit).run() or 0
+    except CockpitError as error:
+        return _tell(error)
+
+
+def _config(args: argparse.Namespace) -> int:
+    from cockpit.domain.errors import CockpitError
+
+    try:
+        from cockpit import wiring
+
+        if args.what == "schema":
+            sys.stdout.write(wiring.schema())
+            return 0
+        sys.stdout.write(f"✓ {wiring.check(args.config)}\n")
+        return 0
+    except CockpitError as error:
+        return _tell(error)
+
+
+def _tell(error: CockpitError) -> int:
+    """An error that kept a run from starting, on standard error."""
+    import os
+
+    from cockpit.cli.github import GitHub
+    from cockpit.cli.output import Pipe, Text
+
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        GitHub(Pipe(sys.stdout), os.environ).error(error)
+    else:
+        Text(Pipe(sys.stderr)).error(error)
+    return int(error.exit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""From parsed arguments to an exit code. `open_cockpit` is given: only `__main__` knows how a Cockpit is put together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fnmatch
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
+
+from cockpit.actions.bundle import Cockpit
+from cockpit.actions.run import Run
+from cockpit.actions.status import status
+from cockpit.cli.github import GitHub
+from cockpit.cli.output import Json, Pipe, Renderer, Text, stdout
+from cockpit.domain.errors import CockpitError, Exit, UsageError, worst
+from cockpit.domain.events import Outcome
+from cockpit.domain.plan import Plan
+from cockpit.domain.settings import HostSettings
+
+Opener = Callable[[argparse.Namespace], Cockpit]
+
+
+def renderer(args: argparse.Namespace, out: Pipe | None = None) -> Renderer:
+    pipe = out or stdout()
+    output = args.output or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    match output:
+        case "github":
+            return GitHub(pipe, os.environ)
+        case "json":
+            return Json(pipe)
+        case _:
+            return Text(pipe, verbose=args.verbose)
+
+
+def run(args: argparse.Namespace, open_cockpit: Opener, out: Pipe | None = None) -> Exit:
+    """Runs one command. Raises only defects."""
+    face = renderer(args, out)
+    try:
+        return asyncio.run(_run(args, open_cockpit, face))
+    except CockpitError as error:
+        face.error(error)
+        return error.exit
+    except KeyboardInterrupt:
+        face.error(UsageError("interrupted", "before anything was changed"))
+        return Exit.REFUSED
+
+
+async def _run(args: argparse.Namespace, open_cockpit: Opener, face: Renderer) -> Exit:
+    # A runner that cancels a job sends SIGINT, then SIGTERM: both let go of the transaction in the same way.
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - inside a coroutine there is one
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    cockpit = open_cockpit(args)
+    try:
+        if args.command == "status":
+            return await _status(cockpit, args, face)
+        return await _action(cockpit, args, face)
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        await cockpit.close()
+
+
+async def _status(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
+    found = await status(cockpit.fleet, select(cockpit.settings.hosts.values(), patterns(args)))
+    face.status(found)
+    return worst([host.error.exit for host in found if host.error is not None])
+
+
+async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
+    run = cockpit.runs.new()
+    follower = Follower(run, face)
+
+    async def approve(plan: Plan) -> bool:
+        follower.catch_up()
+        face.plan(plan)
+        return bool(args.yes)
+
+    run.approve = approve
+    following = asyncio.create_task(follower.follow())
+    try:
+        outcome = await _execute(cockpit, args, run)
+    except BaseException:
+        following.cancel()
+        raise
+    await following
+    if run.plan is not None and getattr(args, "dry_run", args.command == "plan"):
+        face.plan(run.plan)
+    face.outcome(outcome, run.dropped)
+    return outcome.exit
+
+
+async def _execute(cockpit: Cockpit, args: argparse.Namespace, run: Run) -> Outcome:
+    names = select(cockpit.settings.hosts.values(), patterns(args))
+    match args.command:
+        case "deploy" | "plan":
+            return await cockpit.deploy.execute(
+                names,
+                args.commit,
+                run=run,
+                allow_rewind=args.allow_rewind,
+                resume=args.resume,
+                from_test=args.from_test,
+                dry_run=args.command == "plan" or args.dry_run,
+            )
+        case "rollback":
+            return await cockpit.rollback.execute(explicit(args, names), args.to, run, dry_run=args.dry_run)
+        case "resume":
+            return await cockpit.resume.execute(explicit(args, names), run, dry_run=args.dry_run)
+        case "attach":
+            return await cockpit.attach.execute(args.run, run, hosts=names if args.host else None)
+        case _:
+            raise UsageError(f"there is no command {args.command!r}")
+
+
+class Follower:
+    """Renders a run's events as they come; `catch_up` does so at once, before something is shown beside them."""
+
+    def __init__(self, run: Run, face: Renderer) -> None:
+        self._run = run
+        self._face = face
+        self._cursor = 0
+
+    async def follow(self) -> None:
+        async for event in self._run.events(self._cursor):
+            if event.seq >= self._cursor:
+                self._cursor = event.seq + 1
+                self._face.event(event)
+
+    def catch_up(self) -> None:
+        for event in self._run.log:
+            if event.seq >= self._cursor:
+                self._cursor = event.seq + 1
+                self._face.event(event)
+
+
+def patterns(args: argparse.Namespace) -> tuple[str, ...]:
+    return (*getattr(args, "hosts", ()), *args.host)
+
+
+def select(hosts: Iterable[HostSettings], wanted: Sequence[str]) -> tuple[str, ...]:
+    """Names of the hosts that match any of these names, globs and @tags, in the order of cockpit.yaml; all without a pattern."""
+    known = list(hosts)
+    found: set[str] = set()
+    for pattern in wanted:
+        if pattern.startswith("@"):
+            matched = {host.name for host in known if pattern[1:] in host.tags}
+        else:
+            matched = {host.name for host in known if fnmatch.fnmatchcase(host.name, pattern)}
+        if not matched:
+            raise UsageError(f"no host matches {pattern!r}", f"cockpit.yaml names {', '.join(h.name for h in known) or 'none'}")
+        found |= matched
+    if not known:
+        raise UsageError("cockpit.yaml names no hosts")
+    return tuple(host.name for host in known if not wanted or host.name in found)
+
+
+def explicit(args: argparse.Namespace, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Going back is never meant for every host by default."""
+    if len(names) > 1 and not patterns(args):
+        raise UsageError(
+            f"{args.command} of which host?", f"cockpit.yaml names {', '.join(names)}", f"cockpit {args.command} HOST"
+        )
+    return names

@@ -1,0 +1,97 @@
+"""The grammar of the command line. Imports argparse and nothing else, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+OUTPUTS: Final = ("text", "github", "json")
+
+EXITS: Final = """\
+exit codes:
+   0 done, or nothing to do          6 revert failed: RESCUE.txt on the host
+   1 a defect in cockpit             7 locked by someone else
+   2 usage or settings               8 a secret cannot be decrypted
+   3 host cannot be reached          9 refused; nothing changed
+   4 build failed; nothing changed  10 plan, --dry-run: something to do
+   5 failed and reverted            11 outcome unknown: cockpit attach
+"""
+
+
+def build(version: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cockpit",
+        description="The terminal cockpit for a homelab that is written as code. Without a command: the terminal UI.",
+        epilog=EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"cockpit {version}")
+    parser.add_argument("--config", metavar="FILE", help="cockpit.yaml (default: the nearest one upwards from here)")
+    parser.add_argument("--known-hosts", metavar="FILE", help="host keys, where cockpit.yaml pins none")
+    parser.add_argument("--headless", action="store_true", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    deploy = _command(commands, "deploy", "Make hosts run a commit, or leave them exactly as they are.")
+    _changes(deploy)
+    _deploys(deploy)
+    deploy.add_argument("--dry-run", action="store_true", help="end with the plan (exit 10 when there is something to do)")
+
+    plan = _command(commands, "plan", "Show what a deploy would change; exit 10 when there is something to do.")
+    _deploys(plan)
+
+    rollback = _command(commands, "rollback", "Go back to an earlier generation, and hold what it leaves behind.")
+    rollback.add_argument("--to", metavar="TARGET", help="generation, commit, or `good` (default: the previous good one)")
+    _changes(rollback)
+    rollback.add_argument("--dry-run", action="store_true", help="end with the plan (exit 10 when there is something to do)")
+
+    resume = _command(commands, "resume", "Lift the hold that a rollback left behind; deploys nothing.")
+    _changes(resume)
+    resume.add_argument("--dry-run", action="store_true", help="end with the plan")
+
+    attach = _command(commands, "attach", "Watch a run to its end, from any machine.", hosts=False)
+    attach.add_argument("run", metavar="RUN", help="run id, or the first characters of one")
+    attach.add_argument("--host", action="append", default=[], metavar="GLOB|@TAG", help="ask only these hosts")
+
+    _command(commands, "status", "What runs where, and what a person should look at.")
+
+    config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)
+    config.add_argument("what", choices=("check", "schema"))
+    config.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, *, hosts: bool = True
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=text, description=text, epilog=EXITS, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    if hosts:
+        parser.add_argument("hosts", nargs="*", metavar="HOST", help="host, glob or @tag")
+        parser.add_argument(
+            "--host", action="append", default=[], metavar="GLOB|@TAG", help="the same, as an option; may be repeated"
+        )
+    parser.add_argument("--headless", action="store_true", help="never the terminal UI, never a question")
+    parser.add_argument("--output", choices=OUTPUTS, help="default: github in GitHub Actions, else text")
+    parser.add_argument("--verbose", action="store_true", help="also what remote programs print")
+    # Given before or after the command: the default must not overwrite what came before.
+    parser.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="cockpit.yaml")
+    parser.add_argument(
+        "--known-hosts", metavar="FILE", default=argparse.SUPPRESS, help="host keys, where cockpit.yaml pins none"
+    )
+    return parser
+
+
+def _changes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="apply the plan; without it a plan that changes something is refused")
+    parser.add_argument(
+        "--approve-host", action="append", default=[], metavar="HOST", help="a protected host that may be changed"
+    )
+
+
+def _deploys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--commit", metavar="REV", help="what to deploy (default: HEAD, with nothing modified)")
+    parser.add_argument("--resume", action="store_true", help="lift a hold, then deploy")
+    parser.add_argument("--allow-rewind", action="store_true", help="also a commit that does not contain what runs")
+    parser.add_argument("--from-test", action="store_true", help="also over a system that is not the profile's")

@@ -1,0 +1,110 @@
+"""Starts actions for a person: plan, dialog, and the run that Releases then shows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from cockpit.actions.bundle import Cockpit
+from cockpit.actions.catalog import Context
+from cockpit.actions.run import Run
+from cockpit.actions.safety import raised
+from cockpit.domain.events import Outcome
+from cockpit.domain.plan import Plan, Tier
+from cockpit.tui.ink import Line, t
+from cockpit.tui.widgets.surface import Handlers
+
+
+class Stage(Protocol):
+    """What the conductor needs of the main screen."""
+
+    @property
+    def app(self) -> Any: ...  # noqa: ANN401 - Textual's app
+
+    def context(self) -> Context: ...
+    def say(self, line: Line) -> None: ...
+    def perform(self, action: str) -> bool: ...
+
+
+class Conductor:
+    def __init__(self, cockpit: Cockpit, stage: Stage) -> None:
+        self.cockpit = cockpit
+        self.stage = stage
+        self.watched: str | None = None
+        """The run that Releases turns to when it is shown next."""
+
+    def handlers(self) -> Handlers:
+        return {
+            "release.deploy": self.deploy,
+            "host.previous": self.previous,
+            "host.rollback": self.rollback,
+            "host.resume": self.resume,
+            "release.rollback": self.rollback_to_release,
+            "release.attach": self.attach,
+        }
+
+    def tier(self, plan: Plan) -> Tier:
+        """The tier that is asked for: a protected host raises it by one."""
+        protected = any(self.cockpit.settings.hosts[h.host].protected for h in plan.hosts if h.host in self.cockpit.settings.hosts)
+        return raised(plan.tier, protected)
+
+    def begin(self, action: str, title: str, work: Callable[[Run], Awaitable[Outcome]]) -> None:
+        """Plans in sight of the person; nothing is changed before the dialog is answered."""
+        from cockpit.tui.screens.dialog import PlanDialog
+
+        dialog = PlanDialog(self, title)
+        run = self.cockpit.runs.start(work, approve=dialog.ask, action=action, title=title)
+        dialog.watch(run)
+        self.stage.app.push_screen(dialog)
+
+    def approved(self, plan: Plan) -> None:
+        self.cockpit.gate.allow_once(plan)
+        self.watched = plan.run
+        self.stage.perform("pane.releases")
+
+    def deploy(self) -> None:
+        context = self.stage.context()
+        hosts: Sequence[str] = (context.host,) if context.host else tuple(self.cockpit.settings.hosts)
+        self.begin("release.deploy", f"Deploy {', '.join(hosts)}", lambda run: self.cockpit.deploy.execute(hosts, run=run))
+
+    def rollback(self) -> None:
+        context = self.stage.context()
+        if context.host and context.generation:
+            host, to = context.host, context.generation.number
+            self.begin("host.rollback", f"Roll back {host}", lambda run: self.cockpit.rollback.execute(host, to, run))
+
+    def previous(self) -> None:
+        context = self.stage.context()
+        host = context.host or next(iter(self.cockpit.settings.hosts), None)
+        if host:
+            self.begin("host.previous", f"Roll back {host}", lambda run: self.cockpit.rollback.execute(host, None, run))
+
+    def rollback_to_release(self) -> None:
+        release = self.stage.context().release
+        attempt = next((a for a in release.attempts if a.generation is not None), None) if release else None
+        if attempt is not None:
+            host, to = attempt.host, attempt.generation
+            self.begin("release.rollback", f"Roll back {host}", lambda run: self.cockpit.rollback.execute(host, to, run))
+
+    def resume(self) -> None:
+        context = self.stage.context()
+        host = context.host
+        if host:
+            async def approve(plan: Plan) -> bool:
+                self.cockpit.gate.allow_once(plan)
+                return True
+
+            self.cockpit.runs.start(
+                lambda run: self.cockpit.resume.execute(host, run), approve=approve, action="host.resume", title=f"Lift the hold of {host}"
+            )
+            self.stage.say(t(f"Lifting the hold of {host}", "muted"))
+
+    def attach(self) -> None:
+        release = self.stage.context().release
+        if release is not None:
+            prefix = release.run
+            run = self.cockpit.runs.start(
+                lambda run: self.cockpit.attach.execute(prefix, run), action="release.attach", title=f"Watching {prefix}"
+            )
+            self.watched = run.id
+            self.stage.perform("pane.releases")

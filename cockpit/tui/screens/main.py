@@ -1,0 +1,258 @@
+"""The main screen: tabs, one pane, footer; and where every key goes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from cockpit.actions.bundle import Cockpit
+from cockpit.actions.catalog import BY_ID, Context, possible
+from cockpit.domain.plan import Tier
+from cockpit.tui.commands import Command, available, tier_mark
+from cockpit.tui.conduct import Conductor
+from cockpit.tui.ink import EMPTY, Line, t
+from cockpit.tui.keymap import Keymap
+from cockpit.tui.overview import worst_of_all
+from cockpit.tui.panes.base import Pane
+from cockpit.tui.widgets.footer import Footer, Hint, dimmed
+from cockpit.tui.widgets.surface import Handlers, Surface, narrow, wide
+from cockpit.tui.widgets.tab_bar import PANES, TabBar
+
+_CLASSES = {name: f"{name.capitalize()}Pane" for name in PANES} | {"vms": "VmsPane"}
+GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases", "f": "files", "l": "services"}
+"""Where `'` and a letter lead."""
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    def __init__(self, cockpit: Cockpit, keymap: Keymap, start: str) -> None:
+        super().__init__()
+        self.cockpit = cockpit
+        self.keymap = keymap
+        self.conductor = Conductor(cockpit, self)
+        self.tabs = TabBar()
+        self.footer = Footer()
+        self.body = Widget(id="body")
+        self.panes: dict[str, Pane] = {}
+        self.active = start
+        self._pending = ""
+        self._once: str | None = None
+        self._leaving = False
+
+    def compose(self) -> ComposeResult:
+        yield self.tabs
+        yield self.body
+        yield self.footer
+
+    async def on_mount(self) -> None:
+        fleet = self.cockpit.fleet
+        for observer in (*fleet.hosts.values(), *fleet.services.values()):
+            observer.listen(lambda seen: self.frame())
+        fleet.tree.listen(lambda seen: self.frame())
+        fleet.tree.show(True)
+        self.set_interval(1.0, self.tick)
+        await self.show_pane(self.active)
+
+    @property
+    def pane(self) -> Pane | None:
+        return self.panes.get(self.active)
+
+    async def show_pane(self, name: str) -> None:
+        """Mounts a pane on its first visit."""
+        if (before := self.pane) is not None and name != self.active:
+            before.shown(False)
+            before.display = False
+        self.active = name
+        pane = self.panes.get(name)
+        first = pane is None
+        if pane is None:
+            pane = self.panes[name] = self.make(name)
+            pane.set_class(wide(self.size.width), "wide")
+            await self.body.mount(pane)
+        pane.display = True
+        pane.shown(True)
+        surface = pane.first_focus
+        if surface is not None and (first or pane.focused is None):
+            surface.focus()
+        self.frame()
+
+    def make(self, name: str) -> Pane:
+        kind = getattr(import_module(f"cockpit.tui.panes.{name}"), _CLASSES[name])
+        return cast(Pane, kind(self.cockpit))
+
+    # frame
+
+    def tick(self) -> None:
+        if (pane := self.pane) is not None and self.app.screen is self:
+            pane.tick()
+        self.frame()
+
+    def frame(self) -> None:
+        """Tabs and footer as they are now."""
+        if not self.is_mounted:
+            return
+        now = self.cockpit.clock.now()
+        until = self.cockpit.gate.armed_until
+        self.tabs.active = self.active
+        self.tabs.git_tree = self.cockpit.fleet.tree.latest.value
+        self.tabs.armed_left = None if until is None else until - now
+        self.tabs.worst = worst_of_all(self.cockpit)
+        self.tabs.redraw()
+        self.footer.hints = self.hints()
+        self.footer.tail = {name: self.keymap.label(name) for name in ("app.menu", "app.help", "app.palette")}
+        self.footer.redraw()
+
+    def hints(self) -> list[Hint]:
+        armed = self.cockpit.gate.armed
+        out = []
+        for action, reason in available(self.context()):
+            if action.footer and reason is None and action.id not in self.footer.tail:
+                out.append(Hint(action.id, self.keymap.label(action.id), action.verb, tier_mark(action.tier), dimmed(action.tier, armed)))
+        return out
+
+    def say(self, line: Line) -> None:
+        """One line in the footer, until the next key."""
+        self.footer.message = line
+        self.footer.redraw()
+
+    def on_resize(self) -> None:
+        self.set_class(narrow(self.size.width), "narrow")
+        for pane in self.panes.values():
+            pane.set_class(wide(self.size.width), "wide")
+        self.frame()
+
+    def on_descendant_focus(self) -> None:
+        self.frame()
+
+    def on_row_table_moved(self) -> None:
+        self.frame()
+
+    # keys
+
+    def context(self) -> Context:
+        """What an action would act on now."""
+        return self.pane.context() if self.pane else Context()
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        focused = self.focused
+        if isinstance(focused, Surface) and focused.captures and event.key not in ("ctrl+c", "ctrl+q"):
+            focused.capture(event)
+            return
+        self.press(event.key)
+        self.frame()
+
+    def press(self, key: str) -> None:
+        once, self._once = self._once, None
+        leaving, self._leaving = self._leaving, False
+        pending, self._pending = self._pending, ""
+        self.footer.message = EMPTY
+        if key == "ctrl+c":
+            self._leaving = True
+            self.leave() if leaving else self.say(t("ctrl+c", "text b") + t(" again leaves cockpit; what runs on hosts goes on", "muted"))
+            return
+        if once is not None:
+            if key == "y":
+                self.cockpit.gate.allow_once(once)
+                self.carry_out(once)
+            return
+        if pending == "'":
+            if key in GO_TO:
+                self.perform(f"pane.{GO_TO[key]}")
+            return
+        focus = self.context().focus
+        pressed = f"{pending} {key}" if pending else key
+        if action := self.keymap.resolve(focus, pressed):
+            self.perform(action)
+        elif key == "apostrophe":
+            self._pending = "'"
+            self.say(t("go to   ", "muted") + t("v", "text b") + t(" VM   ", "muted") + t("h", "text b") + t(" host   ", "muted") + t("g", "text b")
+                     + t(" generation   ", "muted") + t("s", "text b") + t(" service   ", "muted") + t("r", "text b") + t(" release", "muted"))  # fmt: skip
+        elif self.keymap.begins(focus, pressed):
+            self._pending = pressed
+
+    def perform(self, action: str) -> bool:
+        """Does an action of the catalogue, or says why not."""
+        entry = BY_ID[action]
+        if (reason := possible(entry, self.context())) is not None and not action.startswith("pane."):
+            self.say(t(f"{entry.title}: ", "muted") + t(reason, "warn"))
+            return False
+        if entry.tier is Tier.REVERSIBLE and not self.cockpit.gate.armed:
+            self._once = action
+            target = self.pane.target() if self.pane else ""
+            self.say(t(entry.title, "text b") + t(f" {target}", "text") + t("   read-only: ", "muted") + t("y", "text b") + t(" does this once", "muted"))
+            return False
+        return self.carry_out(action)
+
+    def carry_out(self, action: str) -> bool:
+        for handlers in self.chain():
+            if (do := handlers.get(action)) is not None:
+                do()
+                return True
+        return False
+
+    def chain(self) -> list[Handlers]:
+        focused, pane = self.focused, self.pane
+        own = focused.handlers() if isinstance(focused, Surface) else {}
+        return [own, pane.handlers() if pane else {}, self.conductor.handlers(), self.handlers()]
+
+    def handlers(self) -> Handlers:
+        panes: Handlers = {f"pane.{name}": (lambda name=name: self.call_later(self.show_pane, name)) for name in PANES}  # type: ignore[misc]
+        return {
+            **panes,
+            "focus.next": lambda: self.turn(1),
+            "focus.previous": lambda: self.turn(-1),
+            "app.help": lambda: self.open_over("help", "HelpScreen"),
+            "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
+            "app.menu": lambda: self.open_over("menu", "MenuScreen"),
+            "app.journal": lambda: self.open_over("journal", "JournalScreen"),
+            "app.arm": self.arm,
+            "app.refresh": self.reread,
+            "app.close": self.leave,
+            "app.quit": self.leave,
+        }
+
+    def commands(self) -> list[Command]:
+        """Everything that can be asked for now, with the reason where it cannot."""
+        target = self.pane.target() if self.pane else ""
+        return [
+            Command(action, self.keymap.label(action.id), target, reason, lambda action=action: self.perform(action.id))  # type: ignore[misc]
+            for action, reason in available(self.context())
+        ]
+
+    def open_over(self, module: str, kind: str) -> None:
+        screen = getattr(import_module(f"cockpit.tui.screens.{module}"), kind)
+        self.app.push_screen(screen(self))
+
+    def turn(self, step: int) -> None:
+        if self.pane is None:
+            return
+        stops = [w for w in self.pane.query(Surface) if w.display and w.focusable]
+        if stops:
+            at = stops.index(self.focused) if self.focused in stops else -step
+            stops[(at + step) % len(stops)].focus()
+
+    def arm(self) -> None:
+        gate = self.cockpit.gate
+        if gate.armed_until is not None:
+            gate.disarm()
+        else:
+            gate.arm()
+
+    def reread(self) -> None:
+        fleet = self.cockpit.fleet
+        for observer in (*fleet.hosts.values(), *fleet.services.values()):
+            observer.poke()
+        fleet.tree.poke()
+
+    def leave(self) -> None:
+        self.run_worker(self._leave, exclusive=True, group="leave")
+
+    async def _leave(self) -> None:
+        await self.cockpit.close()
+        self.app.exit(0)

@@ -1,0 +1,1 @@
+"""What the Makefile runs: checks, tests with their summary, generated documentation. No part of the program."""

@@ -1,0 +1,111 @@
+"""What stands in the files: size, docstrings, and nothing of the machine that they were written on."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts import check
+from scripts.paths import TOP, shell_files, tracked
+
+LINES = 400
+PYTHON = [path for path in tracked() if path.suffix == ".py"]
+
+# Put together from pieces, so that this file does not find itself.
+_REGISTRIES = (
+    ("py", "pi.org"),
+    ("pythonhosted", ".org"),
+    ("registry.npm", "js.org"),
+    ("npmjs", ".com"),
+    ("proxy.go", "lang.org"),
+    ("sum.go", "lang.org"),
+    ("deb.deb", "ian.org"),
+    ("security.deb", "ian.org"),
+    ("archive.ubu", "ntu.com"),
+    ("cache.nix", "os.org"),
+    ("crates", ".io"),
+    ("registry-1.dock", "er.io"),
+)
+_MACHINE = ("/wo" + "rk/", "/ro" + "ot/.", "/ho" + "me/runner", "/opt/wh" + "eels", "/Us" + "ers/")
+_TOKENS = (
+    r"gh[pousr]_[A-Za-z0-9]{36}",
+    r"github_pat_[A-Za-z0-9_]{40}",
+    r"glpat-[A-Za-z0-9_-]{20}",
+    r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
+    r"tskey-[a-z]+-[A-Za-z0-9]{8}",
+    r"xox[abprs]-[A-Za-z0-9-]{10}",
+    r"AKIA[0-9A-Z]{16}",
+    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
+    r"sk-[A-Za-z0-9]{40}",
+)
+TRACES = re.compile(
+    "|".join(
+        [rf"(?<![\w.]){re.escape(''.join(pieces))}" for pieces in _REGISTRIES]
+        + [re.escape(path) for path in _MACHINE]
+        + list(_TOKENS)
+    )
+)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(TOP))
+
+
+def texts() -> list[tuple[str, str]]:
+    """(name, text) of every tracked text file."""
+    out = []
+    for path in tracked():
+        data = path.read_bytes()
+        if b"\0" not in data[:8000]:
+            out.append((name(path), data.decode(errors="replace")))
+    return out
+
+
+def test_no_traces_of_machines_registries_or_tokens() -> None:
+    found = [
+        f"{file}:{number}: {match[0]}"
+        for file, text in texts()
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := TRACES.search(line))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "trace", ["https://" + "py" + "pi.org/simple", "see /wo" + "rk/x", "gh" + "p_" + "a" * 36, "files.pythonhosted" + ".org"]
+)
+def test_the_search_for_traces_finds(trace: str) -> None:
+    assert TRACES.search(f"text {trace} text") or TRACES.search(trace.replace("files.", ""))
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON if name(path).startswith("cockpit/")], ids=name)
+def test_one_room_per_file(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= LINES, f"{name(path)} has {lines} lines: is it two rooms in one?"
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    text = path.read_text()
+    if not text.strip():
+        pytest.fail(f"{name(path)} is empty: one line says what the package is for")
+    assert ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_what_is_ignored_is_named(path: Path) -> None:
+    blanket = re.compile("#" + r" (?:type: ignore(?!\[)|noqa(?!: ?[A-Z]+[0-9]+)|mypy: |ruff: noqa)")
+    found = [f"{name(path)}:{number}" for number, line in enumerate(path.read_text().splitlines(), 1) if blanket.search(line)]
+    assert found == []
+
+
+def test_shell_programs() -> None:
+    step = check.shell()
+    if step.missing:
+        pytest.skip(step.missing)
+    assert len(shell_files()) > 10
+    done = check.run(step)
+    assert done.returncode == 0, done.stdout
