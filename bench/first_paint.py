@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,9 +29,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def sample(folder: Path) -> Path:
-    """Writes the sample homelab into a folder; returns its cockpit.yaml."""
+    """Makes the sample homelab, a git repository with one commit, in a folder; returns its cockpit.yaml."""
     config = folder / "cockpit.yaml"
     config.write_text(SAMPLE)
+    identity = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-q", "-m", "sample")):
+        subprocess.run(["git", "-C", str(folder), *arguments], check=True)
     return config
 
 

@@ -29,6 +29,8 @@ ANSWERS: Mapping[bytes, bytes] = {
     b"\x1b]11;?": b"\x1b]11;rgb:0000/0000/0000\x1b\\",
 }
 """Questions that programs ask a terminal and wait for, with a usual terminal's answers."""
+FULL_SCREEN = b"\x1b[?1049h"
+"""A program takes the alternate screen before it paints. What it prints without that is a complaint, not a picture."""
 PAINTED = 20
 """Visible bytes that count as a painted screen."""
 
@@ -76,9 +78,9 @@ def _painted(terminal: int, started: float, limit: float) -> float:
             if question in data:
                 os.write(terminal, answer)
         seen += data
-        if len(ESCAPES.sub(b"", seen).strip()) > PAINTED:
+        if len(ESCAPES.sub(b"", seen.partition(FULL_SCREEN)[2]).strip()) > PAINTED:
             return time.perf_counter() - started
-    raise Failed(f"nothing was painted in {limit:g} s")
+    raise Failed(f"nothing was painted in {limit:g} s:\n{ESCAPES.sub(b'', seen).decode(errors='replace')[-2000:]}")
 
 
 def _end(pid: int) -> None:

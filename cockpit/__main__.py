@@ -68,9 +68,17 @@ def _terminal_ui(args: argparse.Namespace) -> int:
         cockpit = wiring.open_cockpit(config=args.config, known_hosts=args.known_hosts, headless=False)
         from cockpit.tui.app import CockpitApp
 
+        cockpit.runs.on_defect = _report
         return CockpitApp(cockpit).run() or 0
     except CockpitError as error:
         return _tell(error)
+
+
+def _report(error: Exception) -> str:
+    from cockpit import __version__
+    from cockpit.cli.defect import report
+
+    return f"the report is in {report(error, __version__)}"
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -80,8 +80,8 @@ def settings() -> Iterator[str]:
     schema: Schema = config.schema()
     yield "# Settings: cockpit.yaml\n"
     yield _MADE + "\n"
-    yield "The file at the top of the homelab's repository. `cockpit config schema` prints its JSON schema, for editors; a mistake"
-    yield "is reported with its line, and with the nearest name that exists.\n"
+    yield "The file at the top of the homelab's repository. `cockpit config schema` prints its JSON schema, for editors."
+    yield "A mistake is reported with its line, and with the nearest name that exists.\n"
     yield from _settings_of(schema, schema)
 
 
@@ -90,12 +90,14 @@ def _settings_of(schema: Schema, root: Schema) -> Iterator[str]:
     while sections:
         path, part = sections.pop(0)
         rows = []
+        inside: list[tuple[str, Schema]] = []
         required = part.get("required", [])
         for name, raw in part.get("properties", {}).items():
             child = _resolved(raw, root)
             inner = f"{path}.{name}".lstrip(".")
-            sections += _inner(inner, child, root)
+            inside += _inner(inner, child, root)
             rows.append((code(name), _type(child, root), _default(raw, child, name in required), _description(raw, child)))
+        sections[:0] = inside
         if not rows:
             continue
         yield f"## {f'`{path}`' if path else 'Top level'}\n"
@@ -161,7 +163,9 @@ def _plain(value: object) -> str:
 
 
 def _description(raw: Schema, child: Schema) -> str:
-    return str(raw.get("description") or child.get("description") or "")
+    text = str(raw.get("description") or child.get("description") or "")
+    examples = raw.get("examples") or child.get("examples") or ()
+    return f"{text} (e.g. {', '.join(code(_plain(example)) for example in examples)})" if examples else text
 
 
 # ---- command line --------------------------------------------------------------------------------------------------------

@@ -50,7 +50,9 @@ class Attach:
                 )
         ordered = tuple(outcomes.values())
         code = worst([o.exit for o in ordered])
-        return run.finish(Outcome(run.id, code, ordered), "; ".join(f"{o.host}: {o.text}" for o in ordered))
+        outcome = Outcome(run.id, code, ordered)
+        world.record(run, outcome, action=ACTION)
+        return run.finish(outcome, "; ".join(f"{o.host}: {o.text}" for o in ordered))
 
     async def _find(self, prefix: str, names: Sequence[str], run: Run, orphans: set[str]) -> dict[str, Attempt]:
         """host -> its attempt of that run. `orphans` are those that are open with nobody at work. The run takes the full id."""
@@ -70,7 +72,7 @@ class Attach:
                 if attempt.run.startswith(prefix):
                     ids.add(attempt.run)
                     found[name] = attempt
-                    if attempt.result is Result.OPEN and facts.holder is None:
+                    if attempt.result in (Result.OPEN, Result.REVERT_FAILED) and facts.holder is None:
                         orphans.add(name)
 
         await world.each(names, one)
@@ -79,7 +81,7 @@ class Attach:
         if not found and silent:
             raise silent[0]
         if not found:
-            record = next((r for r in world.audit.records() if str(r.get("run", "")).startswith(prefix)), None)
+            record = next((r for r in reversed(world.audit.records()) if str(r.get("run", "")).startswith(prefix)), None)
             why = "the audit log here does not know it either"
             if record is not None:
                 texts = "; ".join(f"{h['host']}: {h['text']}" for h in record.get("hosts", ()))
@@ -92,10 +94,11 @@ class Attach:
         host = self._world.host(name)
         watcher = Watcher(self._world, host, run, attempt.run, commit=attempt.commit, previous=attempt.old_commit)
         try:
-            if orphaned and await host.outcome(attempt.run) is None:
+            record = await host.outcome(attempt.run)
+            if record is None and orphaned:
                 run.emit(Warned, host=name, text="nobody is at work on it; the host finishes or reverts it now")
                 await host.recover()
-            outcome = await watcher.watch()
+            outcome = await watcher.watch() if record is None else watcher.told(record)
         except CockpitError as error:
             run.fail(error, host=name)
             outcome = failed(name, error)

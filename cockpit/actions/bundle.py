@@ -12,7 +12,7 @@ from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
 from cockpit.actions.safety import Gate
-from cockpit.domain.errors import UsageError
+from cockpit.domain.errors import Defect, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.ids import new_run_id
 from cockpit.domain.settings import Settings, UserSettings
@@ -29,6 +29,8 @@ class Runs:
         self._tasks: dict[Run, asyncio.Task[Outcome]] = {}
         self.listeners: list[Callable[[Run], None]] = []
         """Called on the event loop whenever a run starts."""
+        self.on_defect: Callable[[Exception], str] | None = None
+        """Reports a mistake of ours and says where; without it the run's task raises."""
 
     def new(self, *, approve: Approve = never, action: str = "", title: str = "") -> Run:
         """A run that is registered, with nothing at work yet."""
@@ -46,7 +48,15 @@ class Runs:
         run = self.new(approve=approve, action=action, title=title)
 
         async def body() -> Outcome:
-            return await work(run)
+            try:
+                return await work(run)
+            except Exception as error:
+                hint = self.on_defect(error) if self.on_defect is not None else ""
+                run.fail(Defect(f"a defect in cockpit: {type(error).__name__}", "", hint))
+                run.finish(Outcome(run.id, Exit.DEFECT, ()), "a defect in cockpit")
+                if self.on_defect is None:
+                    raise
+                return await run.wait()
 
         self._tasks[run] = asyncio.create_task(body(), name=f"run {run.id}")
         for listener in tuple(self.listeners):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from cockpit.actions import planning, rules, transaction
 from cockpit.actions.reading import read_settled
 from cockpit.actions.run import Run
-from cockpit.actions.world import World
+from cockpit.actions.world import World, count
 from cockpit.domain.errors import BuildFailed, Refused
 from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
@@ -172,4 +172,5 @@ def _running(facts: HostFacts) -> str:
 def _sizes(plan: HostPlan) -> str:
     if plan.nothing_to_do:
         return "nothing to do"
-    return f"{plan.units.count} units, {len(plan.interrupted)} services, {len(plan.packages)} packages"
+    sizes = (plan.units.count, "unit"), (len(plan.interrupted), "service"), (len(plan.packages), "package")
+    return ", ".join(count(*size) for size in sizes)

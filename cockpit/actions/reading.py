@@ -15,10 +15,12 @@ async def read_settled(world: World, host: Host, run: Run, *, deep: bool) -> Hos
     facts = await host.facts(deep=deep)
     if facts.holder is not None:
         holder = facts.holder
+        since = f", for {_age(facts.host_time - holder.since)}" if holder.since else ""
+        origin = f" from {holder.origin}" if holder.origin else ""
         raise Locked(
             f"{facts.name} is held by {holder.who}",
-            f"{holder.kind} {holder.run} from {holder.origin}, for {_age(facts.host_time - holder.since)}",
-            f"cockpit attach {holder.run}",
+            f"{holder.kind} {holder.run}".rstrip() + origin + since,
+            f"cockpit attach {holder.run}" if holder.run else "try again when it has ended",
         )
     if (left_open := rules.open_attempt(facts)) is not None:
         await transaction.settle(world, host, left_open, run)

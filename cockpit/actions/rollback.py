@@ -8,7 +8,7 @@ from dataclasses import replace
 from cockpit.actions import planning, transaction
 from cockpit.actions.reading import read_settled
 from cockpit.actions.run import Run
-from cockpit.actions.world import World
+from cockpit.actions.world import World, count
 from cockpit.domain.errors import Refused, UsageError
 from cockpit.domain.events import Outcome, Warned
 from cockpit.domain.hosts import AttemptKind, Generation, HostFacts, Result, Verdict
@@ -78,7 +78,7 @@ class Rollback:
             plan = replace(plan, commands=planning.commands(host.settings, plan, run.id))
             for warning in plan.warnings:
                 run.emit(Warned, host=name, step="plan", text=warning)
-            note.append(f"{len(plan.interrupted)} services, leaves out {len(plan.leaves_out)} commits")
+            note.append(f"{count(len(plan.interrupted), 'service')}, leaves out {count(len(plan.leaves_out), 'commit')}")
         return plan
 
     async def _target(self, facts: HostFacts, to: int | str | None) -> Generation:

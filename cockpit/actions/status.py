@@ -26,7 +26,7 @@ async def status(fleet: Fleet, hosts: Sequence[str]) -> tuple[HostStatus, ...]:
     for name in hosts:
         latest = fleet.hosts[name].latest
         facts = None if latest.error is not None else latest.value
-        text = fleet.against_main(name) if facts is not None else "unknown"
+        text = await fleet.against_main(name) if facts is not None else "unknown"
         found.append(HostStatus(name, facts, latest.error, text, problems(facts) if facts is not None else ()))
     return tuple(found)
 

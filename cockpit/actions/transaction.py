@@ -12,7 +12,7 @@ from typing import Any
 
 from cockpit.actions.run import Run
 from cockpit.actions.world import World, failed, skipped, uncancel
-from cockpit.domain.errors import CockpitError, Exit, Locked, OutcomeUnknown, Refused, Reverted, RevertFailed, Unreachable, worst
+from cockpit.domain.errors import CockpitError, Exit, OutcomeUnknown, Refused, Reverted, RevertFailed, Unreachable, worst
 from cockpit.domain.events import (
     REVERT,
     Detached,
@@ -125,6 +125,7 @@ class Watcher:
         self._phase: str | None = None
         self._proof: asyncio.Task[None] | None = None
         self._rescue: dict[str, Any] | None = None
+        self._told_phase = False
         self._started = self._clock.monotonic()
         self._give_up = self._started + host.settings.timing.revert_after + MARGIN
 
@@ -161,18 +162,20 @@ class Watcher:
                             self._run.emit(Progress, host=self._name, step=self._phase or "", text="connected again")
                             lost = False
                         self._handle(event)
-                        if event.event == "closed":
-                            break
+                except Unreachable:
+                    pass  # whether the host or only its log is gone, the question for the record tells
+                try:
                     record = await self._host.outcome(self._id)
-                    if record is not None:
-                        return self._told(record)
-                    if self._rescue is not None:
-                        return self._rescued(self._rescue)
                 except Unreachable as error:
                     if not lost:
                         lost = True
                         text = f"connection lost ({error.what}); the host goes on by itself, trying again"
                         self._run.emit(Warned, host=self._name, step=self._phase or "", text=text)
+                else:
+                    if record is not None:
+                        return self.told(record)
+                    if self._rescue is not None:
+                        return self._rescued(self._rescue)
                 if self._offset > before:
                     delay = RETRY_FIRST
                 if self._clock.monotonic() >= self._give_up:
@@ -221,7 +224,7 @@ class Watcher:
                 self._cancel_proof()
                 if event.data.get("exit") == Exit.REVERT_FAILED or event.data.get("result") == "revert-failed":
                     self._rescue = event.data
-                self._end_phase(str(event.data.get("reason") or ""))
+                self._closed(event)
             case _:
                 pass
 
@@ -234,15 +237,26 @@ class Watcher:
         if event.phase in ("reach", "confirm"):
             self._proof = asyncio.create_task(self._prove(event.phase), name=f"{event.phase} {self._name}")
 
+    def _closed(self, event: HostEvent) -> None:
+        """The record closes the last phase too, whichever way it went."""
+        result = event.data.get("result")
+        if self._phase is not None and (result == "done" or (result == "reverted" and self._phase == REVERT)):
+            self._run.emit(StepFinished, host=self._name, step=self._phase)
+            self._phase = None
+        elif result in ("reverted", "revert-failed"):
+            self._end_phase(str(event.data.get("reason") or ""))
+        self._phase = None
+
     def _end_phase(self, why: str) -> None:
         """A phase that did not end well has no `end` of its own."""
         if self._phase is None:
             return
         phase, self._phase = self._phase, None
-        code, hint = (Exit.REVERT_FAILED, f"see {RESCUE} there") if phase == REVERT else (Exit.REVERTED, "")
-        if phase == REVERT and self._rescue is None:
+        if phase == REVERT:
             return
-        self._run.emit(Failed, host=self._name, step=phase, exit=code, what=f"{phase} failed", why=why, hint=hint)
+        self._told_phase = True
+        what = f"{phase} failed; the host goes back to the old release"
+        self._run.emit(Failed, host=self._name, step=phase, exit=Exit.REVERTED, what=what, why=why)
 
     async def _prove(self, proof: str) -> None:
         """Tries until the phase ends: by a new connection each time. The host decides whether it came in time."""
@@ -251,12 +265,12 @@ class Watcher:
             try:
                 await self._host.confirm(self._id, proof)
                 return
-            except (Unreachable, Locked, Refused) as error:
-                if isinstance(error, Unreachable) and not told:
+            except Reverted:
+                return
+            except CockpitError as error:
+                if not told and not isinstance(error, Refused):
                     told = True
                     self._run.emit(Waiting, host=self._name, step=proof, text=f"a new connection: {error.what}")
-            except CockpitError:
-                return
             await self._clock.sleep(PROOF_EVERY)
 
     def _cancel_proof(self) -> None:
@@ -268,7 +282,8 @@ class Watcher:
             self._proof.cancel()
             await asyncio.gather(self._proof, return_exceptions=True)
 
-    def _told(self, record: Mapping[str, Any]) -> HostOutcome:
+    def told(self, record: Mapping[str, Any]) -> HostOutcome:
+        """What a closed record means."""
         result = str(record.get("result", ""))
         phase = str(record.get("phase") or "")
         reason = str(record.get("reason") or "")
@@ -291,7 +306,8 @@ class Watcher:
             error = Refused("superseded", reason or "somebody's nixos-rebuild took over; what it activated runs", hint)
         else:
             return self._rescued(record)
-        self._run.fail(error, host=self._name, step=phase)
+        if not self._told_phase:
+            self._run.fail(error, host=self._name, step=phase)
         return self._outcome(error, record)
 
     def _rescued(self, record: Mapping[str, Any]) -> HostOutcome:

@@ -20,6 +20,10 @@ AT_ONCE = 4
 """Hosts that are worked on at the same time."""
 
 
+class NotApproved(Exception):
+    """The person said no, or nobody was asked: not a failure, and nothing to record."""
+
+
 @dataclass(frozen=True)
 class World:
     settings: Settings
@@ -111,24 +115,35 @@ class World:
     ) -> Outcome:
         """Plan, approve, apply, and the record of it: what is the same for every action. Raises nothing it can explain."""
         run.action = run.action or action
+        recorded = not dry_run
         try:
             made = await plan()
             outcome = await self._approved(run, made, apply, dry_run)
         except CockpitError as error:
             run.fail(error)
             outcome = Outcome(run.id, error.exit, tuple(failed(name, error) for name in names))
+        except NotApproved:
+            recorded = False
+            outcome = self._not_approved(run, names)
         except asyncio.CancelledError:
             uncancel()
-            outcome = self._cancelled(run, names)
-        if not dry_run:
+            recorded = False
+            outcome = self._cancelled(run, names, "cancelled")
+        if recorded:
             self.record(run, outcome)
         return run.finish(outcome, _sentence(outcome, run.plan, dry_run))
 
-    def _cancelled(self, run: Run, names: Sequence[str]) -> Outcome:
-        run.emit(Cancelled, text="cancelled; nothing changed")
-        return Outcome(
-            run.id, Exit.REFUSED, tuple(HostOutcome(name, Exit.REFUSED, "cancelled; nothing changed") for name in names)
-        )
+    def _not_approved(self, run: Run, names: Sequence[str]) -> Outcome:
+        if not self.gate.headless:
+            return self._cancelled(run, names, "not approved")
+        error = Refused("not approved", "nothing changed", "--yes to apply")
+        run.fail(error, step="approve")
+        return Outcome(run.id, error.exit, tuple(failed(name, error) for name in names))
+
+    def _cancelled(self, run: Run, names: Sequence[str], how: str) -> Outcome:
+        text = f"{how}; nothing changed"
+        run.emit(Cancelled, text=text)
+        return Outcome(run.id, Exit.REFUSED, tuple(HostOutcome(name, Exit.REFUSED, text) for name in names))
 
     async def _approved(self, run: Run, plan: Plan, apply: Callable[[Plan], Awaitable[Outcome]], dry_run: bool) -> Outcome:
         if broken := broken_hosts(plan):
@@ -148,7 +163,7 @@ class World:
             if not host.nothing_to_do and self.gate.headless:
                 self.check(plan, host)
         if not await run.approve(plan):
-            raise Refused("not approved", "nothing changed", "--yes applies a plan without asking" if self.gate.headless else "")
+            raise NotApproved("not approved")
         self.gate.allow_once(plan)
         run.emit(StepFinished, step="approve", text=f"by {self.who}")
         try:
@@ -204,6 +219,10 @@ def uncancel() -> None:
     if (task := asyncio.current_task()) is not None:
         while task.cancelling():
             task.uncancel()
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def as_error(problem: Problem) -> CockpitError:

@@ -69,6 +69,8 @@ class GitHub:
 
     def event(self, event: Event) -> None:
         key = (event.host, event.step)
+        if event.step == "approve" and not isinstance(event, Failed):
+            return
         match event:
             case StepStarted():
                 self._start(key)

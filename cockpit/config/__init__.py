@@ -1,1 +1,7 @@
-"""cockpit.yaml and the user's settings, read into the types of cockpit.domain.settings."""
+"""cockpit.yaml and a person's own settings, read into the types of cockpit.domain.settings."""
+
+from cockpit.config.fields import schema
+from cockpit.config.load import find, load
+from cockpit.config.user import load_user
+
+__all__ = ["find", "load", "load_user", "schema"]

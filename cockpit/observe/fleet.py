@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cockpit.domain.errors import CockpitError, UsageError
@@ -75,7 +75,9 @@ class Fleet:
         await self.tree.refresh()
         await asyncio.gather(*(self.hosts[name].refresh() for name in names))
 
-    def logs(self, services: Sequence[Service], since: float | None = None, tail: int = 200) -> AsyncIterator[list[LogItem]]:
+    def logs(
+        self, services: Sequence[Service], since: float | None = None, tail: int = 200
+    ) -> AsyncGenerator[list[LogItem], None]:
         """Live lines of these services, of any hosts, in batches. Close it (`aclose`) to stop."""
         return merged(self._engines, services, self._clock, since, tail)
 
@@ -96,7 +98,7 @@ class Fleet:
     async def journal(self, host: str, unit: str | None = None, lines: int = 200) -> tuple[str, ...]:
         return await self._hosts[host].journal(unit, lines)
 
-    def against_main(self, host: str) -> str:
+    async def against_main(self, host: str) -> str:
         """`in step`, `2 behind main`, `held, 2 behind main` ...; as of the last reading, empty before the first."""
         return self._against.get(host, "")
 

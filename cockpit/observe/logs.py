@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.services import LogGap, LogItem, LogLine, Service
@@ -17,7 +17,7 @@ RETRY_MOST = 30.0
 
 async def merged(
     engines: Mapping[str, ContainerEngine], services: Sequence[Service], clock: Clock, since: float | None, tail: int
-) -> AsyncIterator[list[LogItem]]:
+) -> AsyncGenerator[list[LogItem], None]:
     """Live lines of all hosts, batch by batch as they come; a lost host is a gap, and is tried again from its last line."""
     queue: asyncio.Queue[list[LogItem]] = asyncio.Queue(BATCHES)
     by_host: dict[str, list[str]] = {}

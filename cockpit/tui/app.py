@@ -10,10 +10,12 @@ from textual.app import App
 from textual.filter import NoColor
 
 from cockpit.actions.bundle import Cockpit
+from cockpit.domain.settings import Theme
 from cockpit.domain.text import plain
 from cockpit.tui.keymap import Keymap
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.theme import Skin
+from cockpit.tui.widgets.surface import Surface
 
 
 class CockpitApp(App[int], inherit_bindings=False):
@@ -38,6 +40,13 @@ class CockpitApp(App[int], inherit_bindings=False):
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.cockpit, self.keymap, self._start)
 
+    def choose_theme(self, theme: Theme) -> None:
+        self.skin = Skin(theme, self.skin.ascii, self.skin.colour)
+        self.refresh_css(animate=False)
+        for screen in self.screen_stack:
+            for surface in screen.query(Surface):
+                surface.redraw()
+
     def on_mount(self) -> None:
         self.call_after_refresh(self.cockpit.fleet.start)
 
@@ -48,7 +57,9 @@ class CockpitApp(App[int], inherit_bindings=False):
         with tempfile.NamedTemporaryFile("w", prefix="cockpit-crash-", suffix=".txt", delete=False) as file:
             file.write(f"cockpit {self.cockpit.version}\n\n{report}")
         last = plain(report.strip().splitlines()[-1])
-        self._exit_renderables.append(f"cockpit stopped: {last}\nThe report is in {Path(file.name)}; it contains no values.".replace("[", "\\["))
+        self._exit_renderables.append(
+            f"cockpit stopped: {last}\nThe report is in {Path(file.name)}; it contains no values.".replace("[", "\\[")
+        )
         self._close_messages_no_wait()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cockpit.actions.catalog import Action, Context, actions_for, possible
+from cockpit.actions.catalog import Action, Context, Target, actions_for, possible
 from cockpit.domain.plan import Tier
 from cockpit.tui.ink import EMPTY, Line, shape, t
 
@@ -43,3 +43,10 @@ class Command:
 def available(context: Context) -> Sequence[tuple[Action, str | None]]:
     """Every action of this focus and why it cannot be done now; a key's own list comes first."""
     return [(action, possible(action, context)) for action in actions_for(context.focus)]
+
+
+def target_of(action: Action, context: Context, row: str) -> str:
+    """What an action would act on, in words."""
+    if action.target in (Target.NONE, Target.PANE, Target.LINES):
+        return ""
+    return (context.host or "every host") if action.target is Target.HOST else row

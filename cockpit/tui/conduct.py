@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import Context
@@ -14,12 +14,15 @@ from cockpit.domain.plan import Plan, Tier
 from cockpit.tui.ink import Line, t
 from cockpit.tui.widgets.surface import Handlers
 
+if TYPE_CHECKING:
+    from textual.app import App
+
 
 class Stage(Protocol):
     """What the conductor needs of the main screen."""
 
     @property
-    def app(self) -> Any: ...  # noqa: ANN401 - Textual's app
+    def app(self) -> App[int]: ...
 
     def context(self) -> Context: ...
     def say(self, line: Line) -> None: ...
@@ -45,7 +48,9 @@ class Conductor:
 
     def tier(self, plan: Plan) -> Tier:
         """The tier that is asked for: a protected host raises it by one."""
-        protected = any(self.cockpit.settings.hosts[h.host].protected for h in plan.hosts if h.host in self.cockpit.settings.hosts)
+        protected = any(
+            self.cockpit.settings.hosts[h.host].protected for h in plan.hosts if h.host in self.cockpit.settings.hosts
+        )
         return raised(plan.tier, protected)
 
     def begin(self, action: str, title: str, work: Callable[[Run], Awaitable[Outcome]]) -> None:
@@ -54,7 +59,7 @@ class Conductor:
 
         dialog = PlanDialog(self, title)
         run = self.cockpit.runs.start(work, approve=dialog.ask, action=action, title=title)
-        dialog.watch(run)
+        dialog.attend(run)
         self.stage.app.push_screen(dialog)
 
     def approved(self, plan: Plan) -> None:
@@ -90,12 +95,16 @@ class Conductor:
         context = self.stage.context()
         host = context.host
         if host:
+
             async def approve(plan: Plan) -> bool:
                 self.cockpit.gate.allow_once(plan)
                 return True
 
             self.cockpit.runs.start(
-                lambda run: self.cockpit.resume.execute(host, run), approve=approve, action="host.resume", title=f"Lift the hold of {host}"
+                lambda run: self.cockpit.resume.execute(host, run),
+                approve=approve,
+                action="host.resume",
+                title=f"Lift the hold of {host}",
             )
             self.stage.say(t(f"Lifting the hold of {host}", "muted"))
 

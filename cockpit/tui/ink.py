@@ -199,7 +199,7 @@ def side_by_side(left: Sequence[Line], right: Sequence[Line], left_cells: int, t
     for index in range(max(len(left), len(right), tall)):
         a = left[index] if index < len(left) else EMPTY
         b = right[index] if index < len(right) else EMPTY
-        out.append(fit(a, left_cells) + (("│", "line"),) + gap(1) + b)
+        out.append(fit(a, left_cells) + t("│", "line") + gap(1) + b)
     return out
 
 

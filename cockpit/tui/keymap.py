@@ -10,7 +10,8 @@ from cockpit.domain.errors import UsageError
 from cockpit.tui.theme import SHAPES
 
 _LABELS = {
-    "greater_than_sign": ">", "less_than_sign": "<", "question_mark": "?", "slash": "/", "at": "@", "plus": "+", "underscore": "_",
+    "greater_than_sign": ">", "less_than_sign": "<", "question_mark": "?", "slash": "/", "at": "@", "plus": "+",
+    "underscore": "_",
     "left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", "apostrophe": "'", "escape": "esc",
 }  # fmt: skip
 _NAMES = {label: key for key, label in _LABELS.items()}

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from cockpit.domain.settings import Theme
 from cockpit.tui.ink import Line, Span
 
-_NAMES = "bg bar raised sel sel2 line text muted faint accent good busy warn bad ink".split()
+_NAMES = ["bg", "bar", "raised", "sel", "sel2", "line", "text", "muted", "faint", "accent", "good", "busy", "warn", "bad", "ink"]
 
 
 def _palette(values: str) -> Mapping[str, str]:
@@ -24,13 +24,16 @@ def _palette(values: str) -> Mapping[str, str]:
 PALETTES: Mapping[Theme, Mapping[str, str]] = MappingProxyType(
     {
         Theme.DARK: _palette(
-            "#14161b #1a1d24 #1f232b #27304a #22262f #2e333d #d6dae1 #949cab #6d7585 #8fabff #71c48d #64c4dd #e5b567 #f47a72 #14161b"
+            "#14161b #1a1d24 #1f232b #27304a #22262f #2e333d #d6dae1 #949cab "
+            "#6d7585 #8fabff #71c48d #64c4dd #e5b567 #f47a72 #14161b"
         ),
         Theme.LIGHT: _palette(
-            "#fbfbf8 #f2f2ed #ecece6 #dde4fb #ebebe5 #d8d8d0 #22262d #5d6471 #7f8590 #3553c4 #1d7a45 #0a6d8b #8d5b00 #bd2a20 #ffffff"
+            "#fbfbf8 #f2f2ed #ecece6 #dde4fb #ebebe5 #d8d8d0 #22262d #5d6471 "
+            "#7f8590 #3553c4 #1d7a45 #0a6d8b #8d5b00 #bd2a20 #ffffff"
         ),
         Theme.CONTRAST: _palette(
-            "#000000 #000000 #101010 #0033a0 #2a2a2a #808080 #ffffff #d0d0d0 #a8a8a8 #9cc2ff #5cff8f #5ff2ff #ffd84a #ff8a80 #000000"
+            "#000000 #000000 #101010 #0033a0 #2a2a2a #808080 #ffffff #d0d0d0 "
+            "#a8a8a8 #9cc2ff #5cff8f #5ff2ff #ffd84a #ff8a80 #000000"
         ),
     }
 )
@@ -39,10 +42,52 @@ PALETTES: Mapping[Theme, Mapping[str, str]] = MappingProxyType(
 SHAPES: Mapping[str, str] = MappingProxyType(
     dict(
         pair.split("=", 1)
-        for pair in (
-            "●=* ◐=% ◓=% ◑=% ◒=% ○=o ◌=? ▲=! ✕=X ≠=# ‖== ↺=< ⊘=- ◆=@ ◇=P ✓=+ ↑=^ ↓=v ↻=~ ▾=v ▸=> ▌=> ▎=| ▁=_ ▂=_ ▃=. ▄=. ▅=o ▆=o "
-            "…=~ →=> ←=< ·=- ─=- ━== │=| ╌=- ┆=: ±=~ ×=x ≥=> –=- —=- ›=>"
-        ).split()
+        for pair in [
+            "●=*",
+            "◐=%",
+            "◓=%",
+            "◑=%",
+            "◒=%",
+            "○=o",
+            "◌=?",
+            "▲=!",
+            "✕=X",
+            "≠=#",
+            "‖==",
+            "↺=<",
+            "⊘=-",
+            "◆=@",
+            "◇=P",
+            "✓=+",
+            "↑=^",
+            "↓=v",
+            "↻=~",
+            "▾=v",
+            "▸=>",
+            "▌=>",
+            "▎=|",
+            "▁=_",
+            "▂=_",
+            "▃=.",
+            "▄=.",
+            "▅=o",
+            "▆=o",
+            "…=~",
+            "→=>",
+            "←=<",
+            "·=-",
+            "─=-",
+            "━==",
+            "│=|",
+            "╌=-",
+            "┆=:",
+            "±=~",
+            "×=x",
+            "≥=>",
+            "–=-",
+            "—=-",
+            "›=>",
+        ]
     )
 )
 """Every shape that cockpit draws, and what stands for it in ASCII."""
@@ -99,9 +144,7 @@ class Skin:
             flags[_BARE[colour]] = True
         if ground in _CHIPS:
             flags = {"bold": True}
-        return Style(
-            bold=flags.get("bold"), dim=flags.get("dim"), italic=flags.get("italic"), underline=flags.get("underline")
-        )
+        return Style(bold=flags.get("bold"), dim=flags.get("dim"), italic=flags.get("italic"), underline=flags.get("underline"))
 
     def strip(self, line: Line, width: int, ground: str = "bg") -> Strip:
         """One row of exactly `width` cells; what names no ground stands on `ground`."""

@@ -91,3 +91,8 @@ def thousands(count: int) -> str:
 def several(count: int, word: str, more: str = "") -> str:
     """`1 service`, `3 services`."""
     return f"{count} {word if count == 1 else more or word + 's'}"
+
+
+def exact_time(seconds: float | None) -> str:
+    """`2025-12-20 13:27:11`, local time; for copying."""
+    return "" if seconds is None else _time.strftime("%Y-%m-%d %H:%M:%S", _time.localtime(seconds))

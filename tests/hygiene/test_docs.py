@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cockpit import __version__
+from cockpit.domain.errors import WORST_FIRST, Exit
 from scripts import generate
 from scripts.paths import TOP, tracked
 
@@ -87,3 +88,9 @@ def test_versions_agree() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["version"]["path"] == "cockpit/__init__.py"
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+def test_operations_knows_every_exit_code() -> None:
+    section = (TOP / "docs/operations.md").read_text().split("## Exit codes")[1].split("\n## ")[0]
+    assert [int(number) for number in re.findall(r"^\| (\d+) \|", section, re.M)] == sorted(map(int, Exit))
+    assert " ".join(str(int(code)) for code in WORST_FIRST) in section

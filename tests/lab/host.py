@@ -145,6 +145,16 @@ class LabHost:
     def known_hosts(self) -> Path:
         return self.folder / "known_hosts"
 
+    @property
+    def home(self) -> Path:
+        """A home folder whose ssh configuration leads here: HOME of what plays the controller."""
+        home = self.folder / "home"
+        if not home.exists():
+            (home / ".ssh").mkdir(parents=True, mode=0o700)
+            (home / ".ssh/config").write_text(f"Host *\n  IdentityFile {self.key}\n  IdentitiesOnly yes\n")
+            (home / ".gitconfig").write_text("[user]\n\tname = ada\n\temail = ada@example.org\n")
+        return home
+
     def authorise(self) -> None:
         public = self.key.with_suffix(".pub").read_text()
         self.exec(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +89,15 @@ class NoAudit:
 
 # number, age, badges, verdict, how long, nixos, kernel, commit, subject, GiB, by
 _GENERATIONS: list[tuple[int, float, str, Verdict, float | None, str, str, str | None, str, float, str]] = [
-    (142, 40 * M, "running default needs-reboot", Verdict.UNHEALTHY, None, "25.11", "6.12.60", "8c41f0e", "paperless: 2.14.0", 4.82, "CI 1182"),
+    (142, 40 * M, "running default needs-reboot", Verdict.UNHEALTHY, None, "25.11", "6.12.60", "8c41f0e",
+        "paperless: 2.14.0", 4.82, "CI 1182"),
     (141, 2 * D, "", GOOD, 2 * D, "25.11", "6.12.60", "5b0c9d1", "flake: update inputs", 4.77, "CI 1171"),
     (140, 4 * D, "", GOOD, 2 * D, "25.11", "6.12.58", "c77e210", "gotify: keep 30d of messages", 4.68, "ada"),
     (139, 6 * D, "", GOOD, 2 * D, "25.11", "6.12.58", "a08f6e4", "homepage: links for minio and pbs", 4.68, "CI 1164"),
     (138, 9 * D, "booted", GOOD, 3 * D, "25.11", "6.12.58", "1d9e03c", "kernel 6.12.58", 4.68, "CI 1160"),
     (137, 12 * D, "", GOOD, 3 * D, "25.11", "6.12.55", "77e0d1a", "miniflux: own database", 4.67, "bo"),
-    (136, 12 * D, "dirty", Verdict.BY_HAND, None, "25.11", "6.12.55", None, "nixos-rebuild switch by root, no commit", 4.65, "root"),
+    (136, 12 * D, "dirty", Verdict.BY_HAND, None, "25.11", "6.12.55", None, "nixos-rebuild switch by root, no commit",
+        4.65, "root"),
     (135, 16 * D, "", GOOD, 4 * D, "25.11", "6.12.55", "0b6f2ce", "socket-proxy: deny exec", 4.65, "ada"),
     (134, 19 * D, "", Verdict.ABANDONED, None, "25.11", "6.12.55", "d3f1190", "postgres: 17, first try", 4.71, "ada"),
     (133, 19 * D, "", GOOD, 3 * D, "25.11", "6.12.52", "b81c0a4", "watchtower: monitor only", 4.65, "CI 1140"),
@@ -109,7 +111,9 @@ _GENERATIONS: list[tuple[int, float, str, Verdict, float | None, str, str, str |
 
 def generation(host: str, row: tuple[Any, ...]) -> Generation:
     number, age, badges, verdict, seconds, nixos, kernel, commit, subject, gib, by = row
-    closure = Closure(store(f"{host}-{nixos}-{number}"), sha(commit) if commit else None, subject, nixos, kernel, has_cockpit=True)
+    closure = Closure(
+        store(f"{host}-{nixos}-{number}"), sha(commit) if commit else None, subject, nixos, kernel, has_cockpit=True
+    )
     return Generation(
         number, closure, NOW - age, frozenset(Badge(b) for b in badges.split()), G(verdict, seconds), by, int(gib * GIB)
     )
@@ -136,12 +140,14 @@ ATTEMPTS: tuple[Attempt, ...] = (
             reason="traefik unhealthy", phase="verify"),
     attempt(214, "5vh8w214", "homelab", "5b0c9d1", "flake: update inputs", "CI 1171", 2 * D, 260, 141),
     attempt(214, "5vh8w214", "edge", "5b0c9d1", "flake: update inputs", "CI 1171", 2 * D, 240, 87),
-    attempt(213, "5vh8t213", "edge", "5b0c9d1", "flake: update inputs", "CI 1170", 2 * D, 3, None, Result.REFUSED, reason="tree dirty"),
+    attempt(213, "5vh8t213", "edge", "5b0c9d1", "flake: update inputs", "CI 1170", 2 * D, 3, None, Result.REFUSED,
+        reason="tree dirty"),
     attempt(212, "5vf4n212", "homelab", "c77e210", "gotify: keep 30d", "ada", 4 * D, 39, 140),
     attempt(211, "5vd2m211", "homelab", "a08f6e4", "homepage: new links", "CI 1164", 6 * D, 31, 139),
     attempt(210, "5va9k210", "homelab", "1d9e03c", "kernel 6.12.58", "CI 1160", 9 * D, 302, 138),
     attempt(210, "5va9k210", "edge", "1d9e03c", "kernel 6.12.58", "CI 1160", 9 * D, 280, 86),
-    attempt(209, "5v87j209", "homelab", "9f0aa17", "postgres: 17", "ada", 11 * D, 224, None, Result.FAILED, reason="build failed"),
+    attempt(209, "5v87j209", "homelab", "9f0aa17", "postgres: 17", "ada", 11 * D, 224, None, Result.FAILED,
+        reason="build failed"),
     attempt(208, "5v76h208", "homelab", "77e0d1a", "miniflux: own database", "bo", 12 * D, 52, 137),
     attempt(207, "5v31g207", "homelab", "0b6f2ce", "socket-proxy: deny exec", "ada", 16 * D, 28, 135),
     attempt(206, "5v08f206", "homelab", "b81c0a4", "roll back 134 → 133", "ada", 19 * D, 44, 133, kind=AttemptKind.ROLLBACK),
@@ -155,11 +161,13 @@ def homelab_facts() -> HostFacts:
         name="homelab", read_at=NOW - 4, host_time=NOW - 4, running=generations[0].closure, booted=generations[4].closure.path,
         boot_default=generations[0].closure.path, profile=generations[0].closure.path, profile_generation=142,
         generations=generations, failed_units=("restic-data.service",),
-        disks=(Disk("/", int(87.6 * GIB), 120 * GIB), Disk("/nix", int(52.8 * GIB), 120 * GIB), Disk("/boot", int(414 * MIB), 511 * MIB)),
+        disks=(Disk("/", int(87.6 * GIB), 120 * GIB), Disk("/nix", int(52.8 * GIB), 120 * GIB), Disk("/boot",
+            int(414 * MIB), 511 * MIB)),
         load=2.31, uptime=9 * D, reboot=("6.12.58", "6.12.60"), attempts=tuple(a for a in ATTEMPTS if a.host == "homelab"),
         owned_projects=("core", "home", "miniflux", "observe", "paperless"), stopped=("paperless/worker",),
         manifest=Manifest(sha("8c41f0e"), "homelab", 15, (
-            ManifestProject("paperless", "/var/lib/cockpit/projects/paperless", ("broker", "db", "web", "worker"), (), ("db-password", "secret-key")),
+            ManifestProject("paperless", "/var/lib/cockpit/projects/paperless", ("broker", "db", "web", "worker"), (),
+                ("db-password", "secret-key")),
             ManifestProject("core", "/var/lib/cockpit/projects/core", ("socket-proxy", "traefik"), (), ("dns-token",)),
             ManifestProject("observe", "/var/lib/cockpit/projects/observe", ("dozzle", "gotify", "uptime-kuma", "watchtower")),
         )),
@@ -169,16 +177,30 @@ def homelab_facts() -> HostFacts:
 def edge_facts() -> HostFacts:
     rows: list[tuple[Any, ...]] = [
         (88, 3 * H, "", Verdict.ABANDONED, 40 * M, "25.11", "6.12.60", "e93ab52", "traefik: 3.5.0", 3.12, "CI 1179"),
-        (87, 2 * D, "running default held booted", GOOD, 2 * D, "25.11", "6.12.60", "5b0c9d1", "flake: update inputs", 3.10, "CI 1171"),
+        (
+            87,
+            2 * D,
+            "running default held booted",
+            GOOD,
+            2 * D,
+            "25.11",
+            "6.12.60",
+            "5b0c9d1",
+            "flake: update inputs",
+            3.10,
+            "CI 1171",
+        ),
         (86, 9 * D, "", GOOD, 7 * D, "25.11", "6.12.58", "1d9e03c", "kernel 6.12.58", 3.02, "CI 1160"),
     ]
     generations = tuple(generation("edge", row) for row in rows)
     return HostFacts(
         name="edge", read_at=NOW - 4, host_time=NOW - 4, running=generations[1].closure, booted=generations[1].closure.path,
-        boot_default=generations[1].closure.path, profile=generations[1].closure.path, profile_generation=87, generations=generations,
+        boot_default=generations[1].closure.path, profile=generations[1].closure.path, profile_generation=87,
+        generations=generations,
         disks=(Disk("/", 14 * GIB, 40 * GIB), Disk("/nix", int(15.2 * GIB), 40 * GIB), Disk("/boot", 214 * MIB, 511 * MIB)),
         load=0.08, uptime=9 * D, attempts=tuple(a for a in ATTEMPTS if a.host == "edge"), owned_projects=("proxy",),
-        hold=Hold("5vk1f217", (sha("e93ab52"), sha("6e02b5d"), sha("8c41f0e")), "ada", NOW - 2 * H, 87, "traefik 3.5 answers 401 behind forward-auth"),
+        hold=Hold("5vk1f217", (sha("e93ab52"), sha("6e02b5d"), sha("8c41f0e")), "ada", NOW - 2 * H, 87,
+            "traefik 3.5 answers 401 behind forward-auth"),
     )  # fmt: skip
 
 
@@ -208,7 +230,8 @@ def services(host: str) -> ServicesSnapshot:
         if on == host:
             ident = hashlib.sha256(f"{host}{project}{name}".encode()).hexdigest()
             limit = 512 * MIB if name == "worker" else None
-            found.append(Service(host, project, name, ident, f"{project}-{name}-1", image, f"sha256:{ident}", state, health, NOW - age, restarts,
+            found.append(Service(host, project, name, ident, f"{project}-{name}-1", image, f"sha256:{ident}", state,
+                health, NOW - age, restarts,
                                  code, code == 137, ports, usage=Usage(cpu, mib * MIB, limit)))  # fmt: skip
     return ServicesSnapshot(host, NOW - 1, tuple(sorted(found, key=lambda s: (s.project, s.service))))
 
@@ -257,7 +280,8 @@ def log_items(wanted: Sequence[Service]) -> list[LogItem]:
 PACKAGES = tuple(
     PackageChange(*row)
     for row in (
-        ("openssl", "3.4.3", "3.4.2"), ("neovim", "0.11.5", "0.11.4"), ("tailscale", "1.90.6", "1.90.1"), ("zstd", "1.5.7", "1.5.6"),
+        ("openssl", "3.4.3", "3.4.2"), ("neovim", "0.11.5", "0.11.4"), ("tailscale", "1.90.6", "1.90.1"), ("zstd", "1.5.7",
+            "1.5.6"),
         ("git", "2.51.2", "2.51.0"), ("curl", "8.16.0", "8.15.0"), ("restic", "0.18.1", "0.18.0"), ("sops", "3.12.2", "3.12.1"),
         ("age", "1.3.0", "1.2.1"), ("paperless-ocr-de", "1.2", None),
     )
@@ -270,7 +294,11 @@ CHANGES = (
     *(ServiceChange(p, n, Change.KEEP) for p, on, n, *_ in _SERVICES if on == "homelab" and p != "paperless"),
 )
 SECRETS = (SecretChange("paperless", "db-password", "changed"),)
-LEFT_OUT = (Commit(sha("8c41f0e"), "paperless: 2.14.0"), Commit(sha("6e02b5d"), "traefik: back to 3.4.4; inputs"), Commit(sha("e93ab52"), "traefik: 3.5.0"))
+LEFT_OUT = (
+    Commit(sha("8c41f0e"), "paperless: 2.14.0"),
+    Commit(sha("6e02b5d"), "traefik: back to 3.4.4; inputs"),
+    Commit(sha("e93ab52"), "traefik: 3.5.0"),
+)
 
 
 class SampleFleet(Fleet):
@@ -283,13 +311,15 @@ class SampleFleet(Fleet):
         self.extra: list[LogItem] = []
         self.more = asyncio.Event()
         self.attempts = list(ATTEMPTS)
-        self.hosts = {name: Observer(self._reader(name), clock, shown_every=3600, hidden_every=3600) for name in self.facts}
-        self.services = {name: Observer(self._services(name), clock, shown_every=3600, hidden_every=3600) for name in self.facts}
+        self.hosts = {name: Observer(self._read_facts(name), clock, shown_every=3600, hidden_every=3600) for name in self.facts}
+        self.services = {
+            name: Observer(self._read_services(name), clock, shown_every=3600, hidden_every=3600) for name in self.facts
+        }
         self.tree_state = TreeState("main", Commit(sha("8c41f0e"), "paperless: 2.14.0"), 1, 0, ("a", "b", "c"))
         self.tree: Observer[TreeState] = Observer(self._tree, clock, shown_every=3600, hidden_every=3600)
         self.tasks: list[asyncio.Task[None]] = []
 
-    def _reader(self, name: str) -> Any:
+    def _read_facts(self, name: str) -> Callable[[], Awaitable[HostFacts]]:
         async def read() -> HostFacts:
             if error := self.failing.get(name):
                 raise error
@@ -297,7 +327,7 @@ class SampleFleet(Fleet):
 
         return read
 
-    def _services(self, name: str) -> Any:
+    def _read_services(self, name: str) -> Callable[[], Awaitable[ServicesSnapshot]]:
         async def read() -> ServicesSnapshot:
             if error := self.failing.get(name):
                 raise error
@@ -320,7 +350,9 @@ class SampleFleet(Fleet):
     def silence(self, name: str) -> None:
         self.failing[name] = Unreachable(f"no connection to {name}", "timed out after 5s")
 
-    async def logs(self, services: Sequence[Service], since: float | None = None, tail: int = 200) -> AsyncIterator[list[LogItem]]:
+    async def logs(
+        self, services: Sequence[Service], since: float | None = None, tail: int = 200
+    ) -> AsyncGenerator[list[LogItem], None]:
         yield log_items(services)
         while True:
             await self.more.wait()
@@ -333,14 +365,17 @@ class SampleFleet(Fleet):
         for a in self.attempts:
             runs.setdefault(a.run, []).append(a)
         return tuple(
-            Release(run, many[0].kind, many[0].commit, many[0].subject, many[0].who, many[0].origin, many[0].started, many[0].ended,
+            Release(run, many[0].kind, many[0].commit, many[0].subject, many[0].who, many[0].origin, many[0].started,
+                many[0].ended,
                     tuple(sorted(many, key=lambda a: a.host)))
             for run, many in runs.items()
         )  # fmt: skip
 
     async def diff(self, host: str, old_generation: int | None, new_generation: int | None) -> GenerationDiff:
         by_number = {g.number: g for g in self.facts[host].generations}
-        return GenerationDiff(host, by_number[old_generation], by_number[new_generation], PACKAGES, CHANGES, SECRETS, (), LEFT_OUT)
+        return GenerationDiff(
+            host, by_number[old_generation], by_number[new_generation], PACKAGES, CHANGES, SECRETS, (), LEFT_OUT
+        )
 
     async def units(self, host: str) -> tuple[tuple[str, str, str], ...]:
         return (
@@ -380,9 +415,11 @@ def make_plan(fleet: SampleFleet, run: str, action: str, host: str, to: int | No
     running = facts.running_generation
     assert running is not None
     return Plan(run, action, f"{action} {host}", (
-        HostPlan(host, AttemptKind.ROLLBACK if action == "rollback" else AttemptKind.DEPLOY, "7h2cqz4n0lx8", running.closure, running.number,
+        HostPlan(host, AttemptKind.ROLLBACK if action == "rollback" else AttemptKind.DEPLOY, "7h2cqz4n0lx8",
+            running.closure, running.number,
                  target.closure, target.number if action == "rollback" else None, target.closure.commit, target.closure.subject,
-                 UnitChanges(restart=("tailscaled.service", "restic-data.timer"), reload=("dbus.service",)), CHANGES, SECRETS, PACKAGES,
+                 UnitChanges(restart=("tailscaled.service", "restic-data.timer"), reload=("dbus.service",)), CHANGES,
+                 SECRETS, PACKAGES,
                  abandons=(sha("8c41f0e"),) if action == "rollback" else (),
                  leaves_out=tuple((c.sha, c.subject) for c in LEFT_OUT) if action == "rollback" else (), commands=COMMANDS),
     ))  # fmt: skip
@@ -398,8 +435,8 @@ class SampleRollback(Rollback):
         self.plan_ready.set()
         self.applied: list[Plan] = []
 
-    async def execute(self, host: str, to: int | str | None, run: Run, *, dry_run: bool = False) -> Outcome:
-        return await walk(self, "rollback", [host], int(to) if to is not None else 141, run)
+    async def execute(self, host: str | Sequence[str], to: int | str | None, run: Run, *, dry_run: bool = False) -> Outcome:
+        return await walk(self, "rollback", [host] if isinstance(host, str) else host, int(to) if to is not None else 141, run)
 
 
 class SampleDeploy(Deploy):
@@ -412,7 +449,11 @@ class SampleDeploy(Deploy):
 
 
 async def walk(self: SampleRollback, action: str, hosts: Sequence[str], to: int, run: Run) -> Outcome:
-    for step, text in (("resolve", "5b0c9d1, generation 141"), ("connect", "100.64.0.7, key pinned"), ("plan", "1 unit, 2 services, 1 secret")):
+    for step, text in (
+        ("resolve", "5b0c9d1, generation 141"),
+        ("connect", "100.64.0.7, key pinned"),
+        ("plan", "1 unit, 2 services, 1 secret"),
+    ):
         for host in hosts:
             run.emit(StepStarted, host=host, step=step)
             run.emit(StepFinished, host=host, step=step, text=text, seconds=0.4)
@@ -429,21 +470,29 @@ async def walk(self: SampleRollback, action: str, hosts: Sequence[str], to: int,
         run.emit(StepFinished, host=host, step="reach", text="new connection, 100.64.0.7:22", seconds=0.7)
         run.emit(StepStarted, host=host, step="converge", text="paperless: 3 of 4 healthy", deadline=120.0)
         run.emit(Output, host=host, step="converge", text="docker compose -p paperless up --wait")
-        for name, word in (("broker", "Healthy"), ("db", "Healthy"), ("worker", "Recreate"), ("web", "Recreate"), ("web", "Started")):
+        for name, word in (
+            ("broker", "Healthy"),
+            ("db", "Healthy"),
+            ("worker", "Recreate"),
+            ("web", "Recreate"),
+            ("web", "Started"),
+        ):
             run.emit(Output, host=host, step="converge", text=f"Container paperless-{name}-1   {word}")
         run.emit(Progress, host=host, step="converge", text="paperless: 3 of 4 healthy", done=0.75)
         run.emit(Waiting, host=host, step="converge", text="web: start period", left=12.0)
     await self.go_on.wait()
-    return run.finish(Outcome(run.id, Exit.DONE, tuple(HostOutcome(h, Exit.DONE, "done", generation=to, changed=True) for h in hosts)))
+    return run.finish(
+        Outcome(run.id, Exit.DONE, tuple(HostOutcome(h, Exit.DONE, "done", generation=to, changed=True) for h in hosts))
+    )
 
 
 class SampleResume(Resume):
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def execute(self, host: str, run: Run, *, dry_run: bool = False) -> Outcome:
-        self.asked.append(host)
-        return run.finish(Outcome(run.id, Exit.DONE, (HostOutcome(host, Exit.DONE, "the hold is lifted"),)))
+    async def execute(self, host: str | Sequence[str], run: Run, *, dry_run: bool = False) -> Outcome:
+        self.asked.append(str(host))
+        return run.finish(Outcome(run.id, Exit.DONE, (HostOutcome(str(host), Exit.DONE, "the hold is lifted"),)))
 
 
 class SampleAttach(Attach):
@@ -471,7 +520,9 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     }
     repository: Any = SampleRepository()
     return Cockpit(
-        settings=Settings(Path("/homelab"), hosts=hosts), user=user or UserSettings(), clock=clock, repository=repository, fleet=fleet,
-        deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate, audit=NoAudit(), runs=Runs(clock),
+        settings=Settings(Path("/homelab"), hosts=hosts), user=user or UserSettings(), clock=clock, repository=repository,
+        fleet=fleet,
+        deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
+        audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0",
     )  # fmt: skip

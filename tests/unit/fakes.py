@@ -24,7 +24,8 @@ from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, LogItem, LogLine, Service, ServicesSnapshot, State
 from cockpit.domain.settings import HostSettings, ProjectSettings, SecretSettings, Settings, Timing, UserSettings
 from cockpit.observe.fleet import Fleet
-from tests.unit.fake_host import START, FakeClock, FakeHost, Trouble, sha
+from tests.unit.fake_clock import START, FakeClock, sha
+from tests.unit.fake_host import FakeHost, Trouble
 
 __all__ = ["START", "FakeAudit", "FakeClock", "FakeEngine", "FakeHost", "FakeRepository", "Homelab", "Trouble"]
 __all__ += ["homelab", "service", "sha", "until"]
@@ -38,7 +39,7 @@ class FakeAudit:
         self.all.append(record)
 
     def records(self, limit: int = 500) -> list[dict[str, Any]]:
-        return self.all[::-1][:limit]
+        return self.all[-limit:]
 
 
 class FakeRepository:

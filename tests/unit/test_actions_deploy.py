@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -22,7 +21,7 @@ from cockpit.domain.events import (
     Waiting,
     Warned,
 )
-from cockpit.domain.hosts import Attempt, AttemptKind, Hold, Holder, Result
+from cockpit.domain.hosts import Attempt, AttemptKind, Holder, Result
 from cockpit.domain.plan import Tier
 from tests.unit.fakes import START, Homelab, homelab, sha, until
 
@@ -122,7 +121,8 @@ async def test_a_running_system_without_a_commit_needs_a_word(flag: str) -> None
     lab = homelab()
     lab.alpha.add_generation(142, None)
     assert (await deploy(lab))[0].exit is Exit.REFUSED
-    assert (await deploy(lab, **{flag: True}))[0].exit is Exit.DONE
+    outcome, _ = await deploy(lab, from_test=flag == "from_test", allow_rewind=flag == "allow_rewind")
+    assert outcome.exit is Exit.DONE
 
 
 async def test_a_test_only_system_needs_from_test() -> None:
@@ -133,58 +133,18 @@ async def test_a_test_only_system_needs_from_test() -> None:
     assert (await deploy(lab, from_test=True))[0].exit is Exit.DONE
 
 
-def held(lab: Homelab) -> None:
-    """alpha ran b, went back to a."""
-    lab.alpha.running = lab.alpha.profile = lab.alpha.boot_default = lab.alpha.closure(sha("a")).path
-    lab.alpha.hold = Hold("00000001", (sha("b"),), "ada", START, 140)
-
-
-async def test_a_held_host_refuses_what_contains_the_abandoned_commit() -> None:
-    lab = homelab()
-    held(lab)
-    outcome, _ = await deploy(lab)
-    assert outcome.exit is Exit.REFUSED and "held" in outcome.hosts[0].text
-    outcome, _ = await deploy(lab, resume=True)
-    assert outcome.exit is Exit.DONE and lab.alpha.hold is None and lab.alpha.requests[0]["lifts"] is True
-
-
-async def test_a_revert_in_the_history_opens_a_held_host() -> None:
-    lab = homelab()
-    held(lab)
-    lab.repository.commit("d", "c", body=f"This reverts commit {sha('b')}.")
-    assert (await deploy(lab))[0].exit is Exit.DONE
-
-
-async def test_every_abandoned_commit_has_to_be_reverted() -> None:
-    lab = homelab()
-    held(lab)
-    assert lab.alpha.hold is not None
-    lab.alpha.hold = replace(lab.alpha.hold, abandoned=(sha("b"), sha("c")))
-    lab.repository.commit("d", "c", body=f"This reverts commit {sha('b')}.")
-    assert (await deploy(lab))[0].exit is Exit.REFUSED
-    lab.repository.commit("e", "d", body=f"This reverts commit {sha('c')}.")
-    assert (await deploy(lab))[0].exit is Exit.DONE
-
-
-async def test_equal_trees_open_a_held_host() -> None:
-    lab = homelab()
-    held(lab)
-    lab.repository.commit("d", "c", same_tree="a")
-    assert (await deploy(lab))[0].exit is Exit.DONE
-
-
-async def test_the_commit_of_a_held_host_itself_is_nothing_to_do() -> None:
-    lab = homelab()
-    held(lab)
-    outcome, _ = await deploy(lab, revision=sha("a"))
-    assert outcome.exit is Exit.DONE and lab.alpha.requests == [] and lab.alpha.hold is not None
-
-
 async def test_a_locked_host_names_its_holder() -> None:
     lab = homelab()
     lab.alpha.holder = Holder("abcd1234", "eve", "ci", START - 30)
     outcome, _ = await deploy(lab)
     assert outcome.exit is Exit.LOCKED and "eve" in outcome.hosts[0].text and "cockpit attach abcd1234" in outcome.hosts[0].hint
+
+
+async def test_a_rebuild_by_hand_holds_the_host_too() -> None:
+    lab = homelab()
+    lab.alpha.holder = Holder("", "nixos-rebuild", "", 0.0, "rebuild")
+    outcome, _ = await deploy(lab)
+    assert outcome.exit is Exit.LOCKED and outcome.hosts[0].why == "rebuild" and "attach" not in outcome.hosts[0].hint
 
 
 def left_open(path: str) -> Attempt:

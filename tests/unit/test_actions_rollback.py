@@ -116,7 +116,9 @@ async def test_attach_tells_a_closed_record() -> None:
     lab = homelab()
     deploy = lab.cockpit.runs.new(approve=always)
     await lab.cockpit.deploy.execute(["alpha"], run=deploy)
+    watched = lab.alpha.calls.count("watch")
     outcome, run = await attach(lab, deploy.id[:7])
+    assert lab.alpha.calls.count("watch") == watched
     assert (outcome.exit, outcome.run, run.id) == (Exit.DONE, deploy.id, deploy.id)
     assert outcome.hosts[0].commit == sha("c") and outcome.hosts[0].previous == sha("b")
 

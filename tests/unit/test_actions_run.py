@@ -11,7 +11,7 @@ from cockpit.actions import catalog
 from cockpit.actions.run import Run
 from cockpit.actions.safety import Gate, raised
 from cockpit.domain.errors import Exit, Refused
-from cockpit.domain.events import Outcome, Output, Progress, Warned
+from cockpit.domain.events import Failed, Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import Badge
 from cockpit.domain.plan import Tier
 from tests.unit.fakes import FakeClock, homelab
@@ -114,3 +114,26 @@ async def test_reasons_why_not() -> None:
     assert catalog.possible(resume, here) == "nothing is held"
     assert catalog.possible(catalog.BY_ID["list.open"], replace(here, rows=0)) == "the list is empty"
     assert "later version" in str(catalog.possible(catalog.BY_ID["pane.vms"], here))
+
+
+async def test_a_defect_in_a_run_is_told_and_reported() -> None:
+    lab = homelab()
+    reported: list[Exception] = []
+
+    def report(error: Exception) -> str:
+        reported.append(error)
+        return "the report is in x"
+
+    async def broken(run: Run) -> Outcome:
+        raise KeyError("x")
+
+    lab.cockpit.runs.on_defect = report
+    run = lab.cockpit.runs.start(broken)
+    assert (await run.wait()).exit is Exit.DEFECT and len(reported) == 1
+
+
+async def test_a_refusal_by_the_person_is_no_failure_and_not_recorded() -> None:
+    lab = homelab(headless=False)
+    run = lab.cockpit.runs.new()
+    outcome = await lab.cockpit.deploy.execute(["alpha"], run=run)
+    assert outcome.exit is Exit.REFUSED and not [e for e in run.log if isinstance(e, Failed)] and lab.audit.all == []

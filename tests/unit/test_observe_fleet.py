@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from cockpit.actions.run import always
 from cockpit.actions.status import status
 from cockpit.domain.errors import BuildFailed, Exit, Unreachable
 from cockpit.domain.hosts import Hold, Result
-from cockpit.domain.services import LogGap, LogLine
+from cockpit.domain.services import LogGap, LogItem, LogLine
 from tests.unit.fakes import START, homelab, sha, until
 
 
@@ -18,18 +19,18 @@ async def test_facts_carry_subjects_and_the_distance_to_main() -> None:
     facts = lab.cockpit.fleet.hosts["alpha"].latest.value
     assert facts is not None and facts.running.subject == "Add the proxy"
     assert [g.closure.subject for g in facts.generations] == ["Add the proxy", "Start"]
-    assert lab.cockpit.fleet.against_main("alpha") == "1 behind main"
+    assert await lab.cockpit.fleet.against_main("alpha") == "1 behind main"
     lab.alpha.hold = Hold("00000001", (sha("c"),), "ada", START)
     lab.alpha.running = lab.alpha.closure(sha("a")).path
     lab.beta.add_generation(142, sha("c"))
     await lab.cockpit.fleet.refresh()
-    assert lab.cockpit.fleet.against_main("alpha") == "held, 2 behind main"
-    assert lab.cockpit.fleet.against_main("beta") == "in step"
+    assert await lab.cockpit.fleet.against_main("alpha") == "held, 2 behind main"
+    assert await lab.cockpit.fleet.against_main("beta") == "in step"
     lab.alpha.hold = None
     for commit, text in ((sha("9"), "a commit that is not here"), (None, "no commit")):
         lab.alpha.add_generation(150, commit)
         await lab.cockpit.fleet.refresh()
-        assert lab.cockpit.fleet.against_main("alpha") == text
+        assert await lab.cockpit.fleet.against_main("alpha") == text
 
 
 async def test_a_silent_host_keeps_its_last_value() -> None:
@@ -101,7 +102,7 @@ async def test_logs_of_several_hosts_are_one_stream() -> None:
     assert seen == {"alpha", "beta"}
 
 
-async def _items(stream, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+async def _items(stream: AsyncGenerator[list[LogItem], None], count: int) -> AsyncIterator[LogItem]:
     found = 0
     async for batch in stream:
         for item in batch:

@@ -16,6 +16,7 @@ class Pane(Widget, inherit_bindings=False):
     def __init__(self, cockpit: Cockpit) -> None:
         super().__init__(classes="pane", markup=False)
         self.cockpit = cockpit
+        self.zoomed: Surface | None = None
 
     @property
     def first_focus(self) -> Surface | None:
@@ -31,6 +32,10 @@ class Pane(Widget, inherit_bindings=False):
     def context(self) -> Context:
         """What an action would act on now."""
         return Context(focus=EVERYWHERE)
+
+    def copies(self) -> list[tuple[str, str]]:
+        """What `ctrl+o` offers: (name, text)."""
+        return []
 
     def target(self) -> str:
         """The same, in words: `homelab@141`, `paperless/worker`."""
@@ -54,8 +59,20 @@ class Pane(Widget, inherit_bindings=False):
         widget.styles.height = max(1, rows)
         widget.styles.margin = (above, 0, 0, 0)
 
-    def on_resize(self) -> None:
+    def relay(self) -> None:
+        """Room for every widget, or all of it for the one that is zoomed."""
         self.lay_out(*self.size)
+        if self.zoomed is not None and self.size.height:
+            for surface in self.query(Surface):
+                self.place(surface, self.size.height if surface is self.zoomed else 0)
+
+    def zoom(self, larger: bool) -> None:
+        """The focused part alone, and back."""
+        self.zoomed = self.focused if larger else None
+        self.relay()
+
+    def on_resize(self) -> None:
+        self.relay()
 
 
 def worst(shapes: list[str]) -> Worst | None:

@@ -51,7 +51,14 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False) -> li
     for c in changes:
         if c.change is not Change.KEEP:
             mark = shape("▲") if c.change in (Change.RECREATE, Change.REMOVE) else shape("●")
-            out.append(gap(2) + mark + gap(1) + fit(t(c.change.value), 10) + fit(t(f"{c.project}/{c.service}"), 26 if compact else 18) + t(change_why(c), "muted"))
+            out.append(
+                gap(2)
+                + mark
+                + gap(1)
+                + fit(t(c.change.value), 10)
+                + fit(t(f"{c.project}/{c.service}"), 26 if compact else 18)
+                + t(change_why(c), "muted")
+            )
     kept = [c for c in changes if c.change is Change.KEEP]
     if kept and not compact:
         touched = {c.project for c in changes if c.change is not Change.KEEP}
@@ -121,7 +128,10 @@ def diff_lines(diff: GenerationDiff) -> list[Line]:
             for s in diff.secrets if s.change != "same"]  # fmt: skip
     title = packages_title(diff.packages)
     out.append(gap(2) + shape("·") + gap(1) + fit(t("packages"), 10) + t(title[-1][0].strip(), "muted"))
-    out += [gap(2) + shape("·") + gap(1) + fit(t("leaves out"), 10) + gap(1) + t(f"{c.short} {c.subject}", "muted") for c in diff.left_out]
+    out += [
+        gap(2) + shape("·") + gap(1) + fit(t("leaves out"), 10) + gap(1) + t(f"{c.short} {c.subject}", "muted")
+        for c in diff.left_out
+    ]
     out += [gap(2) + shape("▲") + gap(1) + t(note, "muted") for note in diff.notes]
     return out
 
@@ -132,7 +142,14 @@ def unit_lines(found: Sequence[tuple[str, str, str]]) -> list[Line]:
     for name, state, description in found:
         bad = state == "failed"
         mark = shape("✕") if bad else shape("●") if state == "active" else shape("◐") if state.endswith("ing") else shape("○")
-        out.append(gap(2) + mark + gap(1) + fit(t(name, "text b" if bad else "text"), min(long, 40)) + fit(t(state, "bad" if bad else "muted"), 14) + t(description, "muted"))
+        out.append(
+            gap(2)
+            + mark
+            + gap(1)
+            + fit(t(name, "text b" if bad else "text"), min(long, 40))
+            + fit(t(state, "bad" if bad else "muted"), 14)
+            + t(description, "muted")
+        )
     return out
 
 
@@ -149,7 +166,11 @@ def manifest_lines(facts: HostFacts) -> list[Line]:
     manifest = facts.manifest
     if manifest is None:
         return [gap(2) + t("The running release has no manifest: it was not built with cockpit's module.", "muted")]
-    out = [gap(2) + fit(t("commit", "faint"), 12) + t(commit(manifest.commit)), gap(2) + fit(t("keeps", "faint"), 12) + t(units.several(manifest.keep, "generation")), EMPTY]
+    out = [
+        gap(2) + fit(t("commit", "faint"), 12) + t(commit(manifest.commit)),
+        gap(2) + fit(t("keeps", "faint"), 12) + t(units.several(manifest.keep, "generation")),
+        EMPTY,
+    ]
     for p in manifest.projects:
         out.append(gap(2) + fit(t(p.name, "text b"), 12) + t(", ".join(p.services), "muted"))
         out.append(gap(2) + gap(12) + t(p.directory, "faint"))

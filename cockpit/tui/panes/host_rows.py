@@ -66,7 +66,8 @@ def mounts(rows: Sequence[HostRow]) -> list[str]:
 def host_columns(shown: Sequence[str]) -> list[Column]:
     disks = [Column(mount, max(4, len(mount)), "r") for mount in shown]
     return [
-        Column("host", 12), Column("runs", 5, "r"), Column("release", 28), Column("against main", 21), Column("units", 10), *disks,
+        Column("host", 12), Column("runs", 5, "r"), Column("release", 28), Column("against main", 21), Column("units", 10),
+        *disks,
         Column("reboot", 19), Column("load", 4, "r"), Column("up", 3, "r"), Column("address", 0, "r"), Column("seen", 4, "r"),
     ]  # fmt: skip
 
@@ -116,9 +117,10 @@ def host_cells(row: HostRow, shown: Sequence[str]) -> list[Line]:
     facts = row.facts
     name = shape(row.shape) + gap(1) + t(row.settings.name, "text b")
     if facts is None:
-        why = t(silent(row) if row.seen.error is None else f"{row.seen.error.what}, {silent(row)}", "faint")
-        blanks = [EMPTY] * (len(shown) + 5)
-        return [restyle(name, "faint"), t("–", "faint"), why, EMPTY, *blanks[:-2], t(row.settings.hostname, "faint"), t("–", "faint")]
+        why = t(row.seen.error.what if row.seen.error else "", "faint")
+        blanks = [EMPTY] * (len(shown) + 4)
+        wait = shape("◌") + t(f" {silent(row)}", "faint")
+        return [restyle(name, "faint"), t("–", "faint"), why, wait, *blanks, t(row.settings.hostname, "faint"), t("–", "faint")]
     reboot = shape("↻") + t(f" {facts.reboot[0]} → {facts.reboot[1]}") if facts.reboot else t("no", "muted")
     cells = [
         name,
@@ -173,10 +175,19 @@ def host_pair(row: HostRow, cells: int) -> tuple[Line, Line]:
 
 def generation_columns(wide: bool, sized: bool) -> list[Column]:
     if not wide:
-        return [Column("gen", 4, "r"), Column("age", 3, "r"), Column("", 1), Column("badges", 28), Column("commit", 7), Column("subject", 0), Column("by", 7)]
+        return [
+            Column("gen", 4, "r"),
+            Column("age", 3, "r"),
+            Column("", 1),
+            Column("badges", 28),
+            Column("commit", 7),
+            Column("subject", 0),
+            Column("by", 7),
+        ]
     sizes = [Column("size", 8, "r"), Column("delta", 10, "r")] if sized else []
     return [
-        Column("", 1), Column("gen", 4, "r"), Column("age", 4, "r"), Column("badges", 29), Column("outcome", 11), Column("commit", 7),
+        Column("", 1), Column("gen", 4, "r"), Column("age", 4, "r"), Column("badges", 29), Column("outcome", 11),
+        Column("commit", 7),
         Column("subject", 0), Column("nixos", 6), Column("kernel", 8), *sizes, Column("by", 8),
     ]  # fmt: skip
 
@@ -207,7 +218,8 @@ class GenerationRow:
     @property
     def words(self) -> str:
         g = self.generation
-        return f"{number(g)} {g.closure.commit or ''} {g.closure.subject or ''} {g.by or ''} {' '.join(b.value for b in g.badges)} {outcome(g)}"
+        words = [self.key, g.closure.commit, g.closure.subject, g.by, *(b.value for b in g.badges), outcome(g)]
+        return " ".join(word for word in words if word)
 
     @property
     def _number(self) -> Line:

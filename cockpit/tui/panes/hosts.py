@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from textual.app import ComposeResult
 
@@ -11,7 +12,7 @@ from cockpit.actions.catalog import GENERATIONS, HOSTS, Context
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.hosts import Badge, Generation, HostFacts, Verdict
 from cockpit.observe.fleet import GenerationDiff
-from cockpit.tui import units
+from cockpit.observe.observation import Observation
 from cockpit.tui.ink import EMPTY, Line, gap, heading, t, title, wrap
 from cockpit.tui.panes import host_detail
 from cockpit.tui.panes.base import Pane
@@ -26,24 +27,30 @@ from cockpit.tui.panes.host_rows import (
     mounts,
     number,
 )
+from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.sheet import Sheet
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
+from cockpit.tui.work import work
 
 
 def previous_good(facts: HostFacts) -> Generation | None:
     """Where `<` goes: the newest good generation below the running one."""
     running = facts.running_generation
-    below = [g for g in facts.generations if g.number is not None and (running is None or running.number is None or g.number < running.number)]
+    below = [
+        g
+        for g in facts.generations
+        if g.number is not None and (running is None or running.number is None or g.number < running.number)
+    ]
     return next((g for g in below if g.outcome.verdict is Verdict.GOOD), None)
 
 
 class HostsPane(Pane):
     def __init__(self, cockpit: Cockpit) -> None:
         super().__init__(cockpit)
-        self.hosts = RowTable(HOSTS, id="host-table")
-        self.generations = RowTable(GENERATIONS, id="generation-table")
-        self.detail = Sheet(GENERATIONS, id="host-detail")
+        self.hosts = RowTable(HOSTS, "host-table")
+        self.generations = RowTable(GENERATIONS, "generation-table")
+        self.detail = Sheet(GENERATIONS, "host-detail")
         self.tab = host_detail.TABS[0]
         self.opened = False
         """The detail alone, where there is no room for it beside the tables."""
@@ -66,14 +73,14 @@ class HostsPane(Pane):
         self.hosts.empty = lambda cells: wrap("No host yet: cockpit.yaml names them under `hosts`.", cells - 4, "muted", 2)
         self.generations.empty = self._no_generations
         for name, observer in self.cockpit.fleet.hosts.items():
-            observer.listen(lambda seen, name=name: self._heard(name))  # type: ignore[misc]
+            observer.listen(partial(self._heard, name))
             if observer.latest.value is not None:
                 self._ask_against(name)
         self.fill()
 
     # data
 
-    def _heard(self, name: str) -> None:
+    def _heard(self, name: str, seen: Observation[HostFacts]) -> None:
         self.fill()
         self._ask_against(name)
 
@@ -85,7 +92,7 @@ class HostsPane(Pane):
                 self._against[name] = error.what
             self.fill()
 
-        self.run_worker(ask, group=f"against {name}", exclusive=True)
+        work(self, ask, f"against {name}")
 
     def rows(self) -> list[HostRow]:
         now = self.cockpit.clock.now()
@@ -125,13 +132,13 @@ class HostsPane(Pane):
         self.hosts.columns = host_columns(shown)
         self.hosts.set_entries(
             [
-                Entry(r.settings.name, r.words, (lambda r=r: host_cells(r, shown)) if wide else None,  # type: ignore[misc]
-                      (lambda n, r=r: host_pair(r, n)) if small else None, (lambda n, r=r: host_span(r, n)) if not wide else None)  # type: ignore[misc]
+                Entry(r.settings.name, r.words, partial(host_cells, r, shown) if wide else None,
+                      partial(host_pair, r) if small else None, None if wide else partial(host_span, r))
                 for r in rows
             ]
         )  # fmt: skip
         self._fill_generations()
-        self.lay_out(*self.size)
+        self.relay()
 
     def _fill_generations(self) -> None:
         wide = roomy(self.size.width)
@@ -141,16 +148,21 @@ class HostsPane(Pane):
         stale = bool(self.host) and self.cockpit.fleet.hosts[self.host or ""].latest.stale
         now = self.cockpit.clock.now()
         rows = [
-            GenerationRow(g, found[i - 1] if i else None, found[i + 1] if i + 1 < len(found) else None, "A" if g is a else "B" if g is b else "", now, stale)
+            GenerationRow(
+                g,
+                found[i - 1] if i else None,
+                found[i + 1] if i + 1 < len(found) else None,
+                "A" if g is a else "B" if g is b else "",
+                now,
+                stale,
+            )
             for i, g in enumerate(found)
         ]
         self.generations.columns = generation_columns(wide, sized)
         self.generations.between = 2 if wide else 1
         first = self._host != self.host
         self._host = self.host
-        self.generations.set_entries(
-            [Entry(r.key, r.words, lambda r=r: r.cells(wide, sized), lambda n, r=r: r.pair(n)) for r in rows]  # type: ignore[misc]
-        )
+        self.generations.set_entries([Entry(r.key, r.words, partial(r.cells, wide, sized), r.pair) for r in rows])
         if first and self.facts and (good := previous_good(self.facts)):
             self.generations.select(number(good))
         self.detail.redraw()
@@ -163,10 +175,7 @@ class HostsPane(Pane):
         return wrap(why, cells - 4, "muted", 2)
 
     def on_row_table_moved(self, event: RowTable.Moved) -> None:
-        if event.table is self.hosts:
-            self._fill_generations()
-        else:
-            self._fill_generations()
+        self._fill_generations()
         self.detail.to_top()
         self._load()
 
@@ -186,26 +195,32 @@ class HostsPane(Pane):
                     self._diffs[key] = error
                 self.detail.redraw()
 
-            self.run_worker(diff, group="diff", exclusive=True)
+            work(self, diff, "diff")
         elif self.tab in ("Units", "Journal"):
             tab = self.tab
 
             async def text() -> None:
                 try:
-                    lines = host_detail.unit_lines(await fleet.units(host)) if tab == "Units" else host_detail.journal_lines(await fleet.journal(host))
+                    lines = (
+                        host_detail.unit_lines(await fleet.units(host))
+                        if tab == "Units"
+                        else host_detail.journal_lines(await fleet.journal(host))
+                    )
                 except CockpitError as error:
                     lines = wrap(str(error), 100, "muted", 2)
                 self._texts[host, tab] = lines
                 self.detail.redraw()
 
-            self.run_worker(text, group="text", exclusive=True)
+            work(self, text, "text")
 
     # lines
 
     def _hosts_heading(self, cells: int, focus: bool, typed: Line) -> Line:
         rows = self.rows()
         up = sum(1 for r in rows if r.facts and not r.seen.stale)
-        return heading(title("Hosts", focus) + (gap(2) + typed if typed else EMPTY), cells, t(f"{up} of {len(rows)} reachable", "muted"))
+        return heading(
+            title("Hosts", focus) + (gap(2) + typed if typed else EMPTY), cells, t(f"{up} of {len(rows)} reachable", "muted")
+        )
 
     def _generations_heading(self, cells: int, focus: bool, typed: Line) -> Line:
         name = title(f"Generations of {self.host}" if self.host else "Generations", focus)
@@ -225,7 +240,11 @@ class HostsPane(Pane):
         failed = len(self.facts.failed_units) if self.facts else 0
         tabs = host_detail.tabs_line(self.tab, a, b, failed, focus, roomy(cells))
         back = self.tab == "Diff" and a and b and Badge.RUNNING in a.badges and b.number is not None and a is not b
-        return heading(tabs, cells, t("what ", "muted") + t("b", "text b") + t(" would change", "muted") if back and not narrow(cells) else EMPTY)
+        return heading(
+            tabs,
+            cells,
+            t("what ", "muted") + t("b", "text b") + t(" would change", "muted") if back and not narrow(cells) else EMPTY,
+        )
 
     def _detail_body(self, cells: int, rows: int) -> Sequence[Line]:
         host, facts, (a, b) = self.host, self.facts, self.ab()
@@ -286,16 +305,27 @@ class HostsPane(Pane):
         focus = self.focused
         where = HOSTS if focus is self.hosts else GENERATIONS
         rows = self.hosts.count if where == HOSTS else self.generations.count
-        return Context(focus=where, host=self.host, facts=self.facts, generation=self.generation if where == GENERATIONS else None, rows=rows)
+        return Context(
+            focus=where, host=self.host, facts=self.facts, generation=self.generation if where == GENERATIONS else None, rows=rows
+        )
 
     def target(self) -> str:
         if not self.host:
             return ""
-        return f"{self.host}@{self.generations.key}" if self.context().focus == GENERATIONS and self.generations.key else self.host
+        return (
+            f"{self.host}@{self.generations.key}" if self.context().focus == GENERATIONS and self.generations.key else self.host
+        )
+
+    def copies(self) -> list[tuple[str, str]]:
+        g = self.generation
+        out = [("host", self.host), ("address", self.cockpit.settings.hosts[self.host].hostname)] if self.host else []
+        if g is not None:
+            out += [("generation", f"{self.host}@{number(g)}"), ("commit", g.closure.commit or ""), ("subject",
+                g.closure.subject or ""),
+                    ("store path", g.closure.path), ("created", exact_time(g.created))]  # fmt: skip
+        return [(name, text) for name, text in out if text]
 
     def handlers(self) -> Handlers:
-        out: dict[str, object] = {}
-        del out
         back: Handlers = {"app.back": self.close, "app.close": self.close} if self.opened else {}
         return {
             "tab.next": lambda: self.show_tab(1),
@@ -337,14 +367,11 @@ class HostsPane(Pane):
             self.generations.focus()
         else:
             self.opened = narrow(self.size.width)
-            self.lay_out(*self.size)
+            self.relay()
             self.detail.focus()
         self._load()
 
     def close(self) -> None:
         self.opened = False
-        self.lay_out(*self.size)
+        self.relay()
         self.generations.focus()
-
-
-__all__ = ["HostsPane", "previous_good", "units"]

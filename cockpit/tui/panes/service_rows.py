@@ -29,9 +29,17 @@ def worst_first(services: Sequence[Service]) -> int:
 
 def service_columns(wide: bool) -> list[Column]:
     if not wide:
-        return [Column("service", 0), Column("state", 6), Column("health", 13), Column("image", 10), Column("cpu", 4, "r"), Column("mem", 5, "r")]
+        return [
+            Column("service", 0),
+            Column("state", 6),
+            Column("health", 13),
+            Column("image", 10),
+            Column("cpu", 4, "r"),
+            Column("mem", 5, "r"),
+        ]
     return [
-        Column("service", 24), Column("state", 7), Column("health", 10), Column("rst", 3, "r"), Column("last exit", 9), Column("image", 34),
+        Column("service", 24), Column("state", 7), Column("health", 10), Column("rst", 3, "r"), Column("last exit", 9),
+        Column("image", 34),
         Column("cpu", 13, "r"), Column("mem", 6, "r"), Column("  ports", 0),
     ]  # fmt: skip
 
@@ -116,15 +124,21 @@ class ServiceRow:
             ports = gap(2) + t(" ".join(map(str, s.ports)) or "–", "faint")
             graph = spark([min(9.0, v / 11) for v in self.history[-8:]]) if len(self.history) > 1 else EMPTY
             out = [
-                gap(2) + t(s.service if s.project else s.name, "text b" if self.bad else "text"), self._state, self._health, restarts,
-                t(self.exit, "bad" if self.bad else "muted"), t(image_name(s.image), "muted"), graph + fit(self._cpu, 5, "r"), self._memory, ports,
+                gap(2) + t(s.service if s.project else s.name, "text b" if self.bad else "text"), self._state,
+                self._health, restarts,
+                t(self.exit, "bad" if self.bad else "muted"), t(image_name(s.image), "muted"), graph + fit(self._cpu, 5,
+                    "r"), self._memory, ports,
             ]  # fmt: skip
         return [restyle(cell, "faint") for cell in out] if self.stale else out
 
     def pair(self, cells: int) -> tuple[Line, Line]:
         s = self.service
         since = units.age(self.now - s.since) if s.since is not None else ""
-        told = t(f"{s.restarts} restarts, exit {self.exit}", "bad") if self.bad and self.exit else self._health + t(f" {since}", "muted")
+        told = (
+            t(f"{s.restarts} restarts, exit {self.exit}", "bad")
+            if self.bad and self.exit
+            else self._health + t(f" {since}", "muted")
+        )
         numbers = fit(self._cpu, 4, "r") + fit(self._memory, 7, "r")
         first = ends(self.shape + gap(1) + t(s.service, "text b") + gap(1) + t(s.project, "faint"), numbers, cells)
         second = ends(gap(2) + told, t(tag(s.image), "faint"), cells)
@@ -135,7 +149,7 @@ def key_of(service: Service) -> str:
     return f"{service.host}/{service.project}/{service.service}/{service.number}"
 
 
-def group_span(host: str, project: str, services: Sequence[Service], folded: bool, several_hosts: bool) -> Line:
+def group_span(host: str, project: str, services: Sequence[Service], folded: bool, cells: int) -> Line:
     name = t(project or "not compose", "text b")
     line = gap(1) + t("▸" if folded else "▾", "faint") + gap(1) + name + gap(1) + t(host, "faint")
     if not folded:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from textual.app import ComposeResult
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import LOGS, SERVICES, Context
 from cockpit.domain.errors import CockpitError
-from cockpit.domain.services import Level, LogGap, Service
+from cockpit.domain.services import Level, LogGap, Service, ServicesSnapshot
+from cockpit.observe.observation import Observation
 from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, join, shape, t, title, width, wrap
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.service_rows import ServiceRow, group_span, key_of, service_columns, service_shape, worst_first
+from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.log_view import LogView
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
+from cockpit.tui.work import work
 
 SINCE = 15 * 60.0
 """Logs begin this many seconds ago."""
@@ -32,8 +36,8 @@ Group = tuple[str, str]
 class ServicesPane(Pane):
     def __init__(self, cockpit: Cockpit) -> None:
         super().__init__(cockpit)
-        self.services = RowTable(SERVICES, id="service-table")
-        self.logs = LogView(id="logs")
+        self.services = RowTable(SERVICES, "service-table")
+        self.logs = LogView("logs")
         self.opened = False
         self._folded: set[Group] = set()
         self._order: dict[Group, int] = {}
@@ -50,14 +54,16 @@ class ServicesPane(Pane):
         self.services.empty = self._empty
         self.logs.heading = self._logs_heading
         self.logs.empty = "No lines yet."
-        self.logs.strong = lambda item: (s := self.service) is not None and (item.host, item.project, item.service) == (s.host, s.project, s.service)
+        self.logs.strong = lambda item: (
+            (s := self.service) is not None and (item.host, item.project, item.service) == (s.host, s.project, s.service)
+        )
         for name, observer in self.cockpit.fleet.services.items():
-            observer.listen(lambda seen, name=name: self._heard(name))  # type: ignore[misc]
+            observer.listen(partial(self._heard, name))
         self.fill()
 
     # data
 
-    def _heard(self, host: str) -> None:
+    def _heard(self, host: str, seen: Observation[ServicesSnapshot]) -> None:
         snapshot = self.cockpit.fleet.services[host].latest
         if snapshot.value is not None and not snapshot.stale:
             for s in snapshot.value.services:
@@ -99,27 +105,26 @@ class ServicesPane(Pane):
         wide, small = roomy(self.size.width), narrow(self.size.width)
         now = self.cockpit.clock.now()
         entries: list[Entry] = []
-        several = len(self.cockpit.fleet.services) > 1
         for (host, project), services in self.groups().items():
             folded = (host, project) in self._folded
             if wide:
                 entries.append(
                     Entry(f"{host}//{project}", f"{project} {host}" if folded else "", group=True,
-                          span=lambda n, h=host, p=project, s=services, f=folded: group_span(h, p, s, f, several))  # type: ignore[misc]
+                          span=partial(group_span, host, project, services, folded))
                 )  # fmt: skip
             if folded and wide:
                 continue
             stale = self.cockpit.fleet.services[host].latest.stale
             for s in services:
                 row = ServiceRow(s, now, tuple(self._history.get(key_of(s), ())), stale)
-                entries.append(Entry(row.key, row.words, lambda r=row: r.cells(wide), (lambda n, r=row: r.pair(n)) if small else None))  # type: ignore[misc]
+                entries.append(Entry(row.key, row.words, partial(row.cells, wide), row.pair if small else None))
         first = self.services.total == 0
         self.services.columns = service_columns(wide)
         self.services.between = 2
         self.services.set_entries(entries)
         if first and wide and len(entries) > 1:
             self.services.select(entries[1].key)
-        self.lay_out(*self.size)
+        self.relay()
         self._stream()
 
     def _empty(self, cells: int) -> Sequence[Line]:
@@ -129,7 +134,9 @@ class ServicesPane(Pane):
         if silent:
             return [line for words in silent for line in wrap(words, cells - 4, "muted", 2)]
         if read:
-            return wrap("No containers run here. Projects come with a deploy: `projects` in cockpit.yaml, then >.", cells - 4, "muted", 2)
+            return wrap(
+                "No containers run here. Projects come with a deploy: `projects` in cockpit.yaml, then >.", cells - 4, "muted", 2
+            )
         return wrap("Reading the container engines for the first time.", cells - 4, "muted", 2)
 
     # logs
@@ -159,12 +166,14 @@ class ServicesPane(Pane):
                         since = max(since, *(item.time for item in batch)) if batch else since
                 except CockpitError as error:
                     s = services[0]
-                    self.logs.extend([LogGap(s.host, s.project, s.service, self.cockpit.clock.now(), f"{error}; tries again in 5s")])
+                    self.logs.extend(
+                        [LogGap(s.host, s.project, s.service, self.cockpit.clock.now(), f"{error}; tries again in 5s")]
+                    )
                 else:
                     return
                 await asyncio.sleep(RETRY)
 
-        self.run_worker(follow, group="logs", exclusive=True)
+        work(self, follow, "logs")
 
     # lines
 
@@ -180,7 +189,11 @@ class ServicesPane(Pane):
             return cut(left, cells - width(right)) + gap(cells - width(right) - width(left)) + right
         words = f"{self.services.count} of {self.services.total}" if typed else f"{len(services)}{where}"
         tail = gap(5) + t("worst project first", "muted") if roomy(cells) else EMPTY
-        return heading(title("Services", focus) + (gap(2) + typed if typed else EMPTY), cells, join([t(words, "muted"), *counts], gap(3)) + tail)
+        return heading(
+            title("Services", focus) + (gap(2) + typed if typed else EMPTY),
+            cells,
+            join([t(words, "muted"), *counts], gap(3)) + tail,
+        )
 
     def _logs_heading(self, cells: int, focus: bool, typed: Line) -> Line:
         chosen, logs = self.chosen(), self.logs
@@ -191,11 +204,21 @@ class ServicesPane(Pane):
             left = left + gap(2) + typed
         elif len(names) > 1:
             words = " ".join(names) if roomy(cells) else f"{len(names)} services"
-            left = left + gap(2) + t("▎", "accent") + cut(t(words), 60) + (t(f"  of {', '.join(hosts)}, merged", "muted") if roomy(cells) else EMPTY)
+            left = (
+                left
+                + gap(2)
+                + t("▎", "accent")
+                + cut(t(words), 60)
+                + (t(f"  of {', '.join(hosts)}, merged", "muted") if roomy(cells) else EMPTY)
+            )
         elif chosen:
             left = left + gap(2) + t(chosen[0].ref) + (t(f"  of {hosts[0]}", "muted") if roomy(cells) else EMPTY)
         level = "all levels" if logs.level is Level.DEBUG else f"≥ {logs.level.name.lower()}"
-        state = shape("●") + t(" following") if logs.following else shape("○") + t(" paused, ", "muted") + t("G", "text b") + t(" resumes", "muted")
+        state = (
+            shape("●") + t(" following")
+            if logs.following
+            else shape("○") + t(" paused, ", "muted") + t("G", "text b") + t(" resumes", "muted")
+        )
         if not roomy(cells):
             return heading(left, cells, t(level, "muted") + gap(2) + state)
         parts = [
@@ -255,6 +278,16 @@ class ServicesPane(Pane):
     def target(self) -> str:
         return self.service.ref if self.service else ""
 
+    def copies(self) -> list[tuple[str, str]]:
+        s = self.service
+        found = (
+            [("service", f"{s.host}/{s.ref}"), ("container", s.container), ("image", s.image), ("image id", s.image_id)]
+            if s
+            else []
+        )
+        shown = [self.logs.ring[seq] for seq in self.logs.ring.shown]
+        return [*found, ("log lines", "\n".join(f"{exact_time(i.time)} {i.service} {i.text}" for i in shown))]
+
     def handlers(self) -> Handlers:
         back: Handlers = {"app.back": self.close, "app.close": self.close} if self.opened or self.focused is self.logs else {}
         return {"list.open": self.open, "service.logs": self.open_logs, **back}
@@ -270,10 +303,10 @@ class ServicesPane(Pane):
 
     def open_logs(self) -> None:
         self.opened = narrow(self.size.width)
-        self.lay_out(*self.size)
+        self.relay()
         self.logs.focus()
 
     def close(self) -> None:
         self.opened = False
-        self.lay_out(*self.size)
+        self.relay()
         self.services.focus()

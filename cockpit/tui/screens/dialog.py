@@ -17,6 +17,7 @@ from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, shape, t, width, wrap
 from cockpit.tui.screens import dialog_lines as say
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.surface import Drawn, on_ground
+from cockpit.tui.work import work
 
 if TYPE_CHECKING:
     from cockpit.tui.conduct import Conductor
@@ -45,12 +46,12 @@ class PlanDialog(Overlay[bool]):
 
     # the run
 
-    def watch(self, run: Run) -> None:
+    def attend(self, run: Run) -> None:
         self._run = run
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.run_worker(self._follow, group="follow")
+        work(self, self._follow, "follow")
 
     async def _follow(self) -> None:
         """Shows the planning as it goes, and what became of it when there is nothing to ask."""
@@ -140,8 +141,14 @@ class PlanDialog(Overlay[bool]):
                 out += [gap(2) + shape("✕") + gap(1) + t(f"{failed.host + ': ' if failed.host else ''}{failed.what}", "text b")]
                 out += wrap(failed.why, cells - 6, "muted", 4) + wrap(failed.hint, cells - 6, "text", 4)
             if not failures and outcome is not None:
-                out += [gap(2) + shape("●" if not outcome.exit else "✕") + gap(1) + t(f"{h.host}: {h.text}") for h in outcome.hosts]
-                out += [line for h in outcome.hosts for line in (*wrap(h.why, cells - 6, "muted", 4), *wrap(h.hint, cells - 6, "text", 4))]
+                out += [
+                    gap(2) + shape("●" if not outcome.exit else "✕") + gap(1) + t(f"{h.host}: {h.text}") for h in outcome.hosts
+                ]
+                out += [
+                    line
+                    for h in outcome.hosts
+                    for line in (*wrap(h.why, cells - 6, "muted", 4), *wrap(h.hint, cells - 6, "text", 4))
+                ]
             return [*out, EMPTY, ends(t("  Close  ", "ink b on accent"), t("nothing has changed", "muted"), cells)]
         steps: dict[tuple[str, str], StepStarted | StepFinished] = {}
         for event in run.log:
@@ -151,7 +158,16 @@ class PlanDialog(Overlay[bool]):
             done = isinstance(event, StepFinished)
             took = units.duration(event.seconds) if isinstance(event, StepFinished) else ""
             mark = shape("●") if done else shape("◐")
-            out.append(gap(2) + mark + gap(1) + fit(t(host, "muted"), 12) + fit(t(step, "muted" if done else "text b"), 10) + fit(t(took, "muted"), 6, "r") + gap(2) + t(event.text, "muted"))
+            out.append(
+                gap(2)
+                + mark
+                + gap(1)
+                + fit(t(host, "muted"), 12)
+                + fit(t(step, "muted" if done else "text b"), 10)
+                + fit(t(took, "muted"), 6, "r")
+                + gap(2)
+                + t(event.text, "muted")
+            )
         return [*out, gap(2) + shape("◐") + t(" working out the plan", "muted"), EMPTY, t("  Cancel  ", "ink b on accent")]
 
     def _button_line(self, cells: int) -> Line:
@@ -160,7 +176,13 @@ class PlanDialog(Overlay[bool]):
         cancel = t("  Cancel  ", "ink b on accent")
         armed = self._conductor.cockpit.gate.armed
         if self.tier is Tier.DATA_LOSS:
-            act = t("type ", "muted") + t(self._object, "text b") + t(" and enter: ", "muted") + t(f" {self._typed} ", "text on sel2") + t(" ", "ink on accent")
+            act = (
+                t("type ", "muted")
+                + t(self._object, "text b")
+                + t(" and enter: ", "muted")
+                + t(f" {self._typed} ", "text on sel2")
+                + t(" ", "ink on accent")
+            )
             words: Line = EMPTY
         else:
             act = t(" y ", "text b on sel2") + t(f" {verb} ", "text on sel2")
@@ -198,7 +220,13 @@ class PlanDialog(Overlay[bool]):
 
     def act(self, at: float) -> None:
         """Yes. What was typed before the plan was on the screen is no answer."""
-        if self._answerable_from is None or at < self._answerable_from or self._answer is None or self._answer.done() or self._plan is None:
+        if (
+            self._answerable_from is None
+            or at < self._answerable_from
+            or self._answer is None
+            or self._answer.done()
+            or self._plan is None
+        ):
             return
         self._answer.set_result(True)
         self._conductor.approved(self._plan)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from cockpit.domain.hosts import AttemptKind
 from cockpit.domain.plan import Change, HostPlan, Plan, Tier
 from cockpit.tui import units
-from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, shape, t, width, wrap
-from cockpit.tui.panes.host_detail import change_why, commit, tag
+from cockpit.tui.ink import EMPTY, Line, cut, ends, fit, gap, shape, split, t, width, wrap
+from cockpit.tui.panes.host_detail import change_why, tag
+from cockpit.tui.panes.host_rows import commit
 
 _STORE = re.compile(r"(/nix/store/[a-z0-9]{32}-)")
 CARRIES = ("tailscaled", "sshd", "docker", "systemd-networkd", "nftables", "firewall", "dnsmasq", "unbound", "traefik")
@@ -24,17 +25,17 @@ def chip(tier: Tier) -> Line:
 
 def headline(plan: Plan, tier: Tier, verb: str, cells: int) -> Line:
     """Tier, verb and object, from and to; at the right what it goes to."""
-    left = chip(tier) + gap(3) + t(verb, "text b")
+    left = chip(tier) + gap(3 if cells > 56 else 1) + t(verb, "text b")
     right: Line = EMPTY
     if len(plan.hosts) == 1:
         host = plan.hosts[0]
         right = t(commit(host.commit or host.new.commit), "muted") + t(f" {host.subject or host.new.subject or ''}", "muted")
         to = host.new_generation if host.new_generation is not None else "a new generation"
         if host.old_generation is not None:
-            left = left + gap(3) + t(host.old_generation) + t(" → ", "faint") + t(to, "text b")
+            left = left + gap(3 if cells > 56 else 1) + t(host.old_generation) + t(" → ", "faint") + t(to, "text b")
     elif plan.hosts:
         right = t(commit(plan.hosts[0].commit), "muted") + t(f" {plan.hosts[0].subject or ''}", "muted")
-    return ends(left, right, cells)
+    return ends(left, right, cells) if width(left) + width(right) + 2 <= cells else cut(left, cells)
 
 
 def _entry(mark: str, name: str, words: str, cells: int) -> list[Line]:
@@ -49,7 +50,12 @@ def interrupts(host: HostPlan, cells: int) -> list[Line]:
     out: list[Line] = []
     carrying = [u for u in (*host.units.stop, *host.units.restart) if u.partition(".")[0] in CARRIES]
     for unit in carrying:
-        out += _entry("▲", unit.removesuffix(".service"), "restarts: connections through it drop, and reachability has to be proved again", cells)
+        out += _entry(
+            "▲",
+            unit.removesuffix(".service"),
+            "restarts: connections through it drop, and reachability has to be proved again",
+            cells,
+        )
     by_project: dict[tuple[str, Change, str], list[str]] = {}
     for s in host.interrupted:
         moved = change_why(s) if tag(s.old_image) != tag(s.new_image) else s.why
@@ -106,7 +112,12 @@ def impact(plan: Plan, cells: int) -> list[Line]:
     """The sections above the commands; they never scroll away."""
     out: list[Line] = []
     many = len(plan.hosts) > 1
-    for name, section in (("Interrupts", interrupts), ("Does not come back", stays), ("Afterwards", afterwards), ("Mind", warnings)):
+    for name, section in (
+        ("Interrupts", interrupts),
+        ("Does not come back", stays),
+        ("Afterwards", afterwards),
+        ("Mind", warnings),
+    ):
         lines: list[Line] = []
         for host in plan.hosts:
             found = section(host, cells)
@@ -129,7 +140,9 @@ def impact_in_short(plan: Plan) -> Line:
     services = [s for h in plan.hosts for s in h.interrupted]
     restarted = sum(h.units.count for h in plan.hosts)
     held = any(h.abandons for h in plan.hosts)
-    words = [units.several(len(services), "service") + " interrupted", units.several(restarted, "unit")] + (["leaves a hold"] if held else [])
+    words = [units.several(len(services), "service") + " interrupted", units.several(restarted, "unit")] + (
+        ["leaves a hold"] if held else []
+    )
     return shape("▲") + t(" " + ", ".join(words), "text")
 
 
@@ -142,16 +155,22 @@ def command_lines(commands: Sequence[str], cells: int) -> list[Line]:
             continue
         rows: list[Line] = []
         current: Line = EMPTY
-        for word in command.split(" "):
+        words = command.split(" ")
+        for index, word in enumerate(words):
             styled: Line = EMPTY
             for part in _STORE.split(word):
                 styled = styled + t(part, "faint" if _STORE.fullmatch(part) else "text")
-            room = cells - (3 if not rows else 5) - 2
+            room = cells - (3 if not rows else 5) - (0 if index == len(words) - 1 else 2)
             if current and width(current) + 1 + width(styled) > room:
                 rows.append(current + t(" \\", "faint"))
                 current = styled
             else:
                 current = current + gap(1) + styled if current else styled
+            while width(current) > cells - 5:
+                # a word longer than the dialog goes on in the next row: nothing is left out
+                head, *rest = split(current, cells - 5)
+                rows.append(head)
+                current = tuple(span for row in rest for span in row)
         rows.append(current)
         out += [gap(3 if i == 0 else 5) + row for i, row in enumerate(rows)]
     return out
@@ -162,7 +181,11 @@ def failure(plan: Plan, cells: int) -> list[Line]:
     host = plan.hosts[0] if plan.hosts else None
     if host is None:
         return []
-    back = f"back to {host.old_generation} by itself" if len(plan.hosts) == 1 and host.old_generation is not None else "each host goes back by itself"
+    back = (
+        f"back to {host.old_generation} by itself"
+        if len(plan.hosts) == 1 and host.old_generation is not None
+        else "each host goes back by itself"
+    )
     words = f"Any failure, or no proof of reachability within {host.revert_after:.0f}s: {back}."
     first, *rest = wrap(words, cells - 6, "muted")
     return [gap(2) + shape("↺") + gap(1) + first, *(gap(4) + line for line in rest)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
-from typing import cast
+from typing import Protocol, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,7 +14,8 @@ from textual.widget import Widget
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, Context, possible
 from cockpit.domain.plan import Tier
-from cockpit.tui.commands import Command, available, tier_mark
+from cockpit.domain.settings import Theme
+from cockpit.tui.commands import Command, available, target_of, tier_mark
 from cockpit.tui.conduct import Conductor
 from cockpit.tui.ink import EMPTY, Line, t
 from cockpit.tui.keymap import Keymap
@@ -22,10 +24,15 @@ from cockpit.tui.panes.base import Pane
 from cockpit.tui.widgets.footer import Footer, Hint, dimmed
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, wide
 from cockpit.tui.widgets.tab_bar import PANES, TabBar
+from cockpit.tui.work import work
 
 _CLASSES = {name: f"{name.capitalize()}Pane" for name in PANES} | {"vms": "VmsPane"}
 GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases", "f": "files", "l": "services"}
 """Where `'` and a letter lead."""
+
+
+class Themed(Protocol):
+    def choose_theme(self, theme: Theme) -> None: ...
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -50,8 +57,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         fleet = self.cockpit.fleet
-        for observer in (*fleet.hosts.values(), *fleet.services.values()):
-            observer.listen(lambda seen: self.frame())
+        for facts in fleet.hosts.values():
+            facts.listen(lambda seen: self.frame())
+        for services in fleet.services.values():
+            services.listen(lambda seen: self.frame())
         fleet.tree.listen(lambda seen: self.frame())
         fleet.tree.show(True)
         self.set_interval(1.0, self.tick)
@@ -78,6 +87,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         surface = pane.first_focus
         if surface is not None and (first or pane.focused is None):
             surface.focus()
+        turn_to = getattr(pane, "turn_to", None)
+        if self.conductor.watched is not None and turn_to is not None:
+            watched, self.conductor.watched = self.conductor.watched, None
+            turn_to(watched)
         self.frame()
 
     def make(self, name: str) -> Pane:
@@ -111,7 +124,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         out = []
         for action, reason in available(self.context()):
             if action.footer and reason is None and action.id not in self.footer.tail:
-                out.append(Hint(action.id, self.keymap.label(action.id), action.verb, tier_mark(action.tier), dimmed(action.tier, armed)))
+                out.append(
+                    Hint(action.id, self.keymap.label(action.id), action.verb, tier_mark(action.tier), dimmed(action.tier, armed))
+                )
         return out
 
     def say(self, line: Line) -> None:
@@ -154,7 +169,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.footer.message = EMPTY
         if key == "ctrl+c":
             self._leaving = True
-            self.leave() if leaving else self.say(t("ctrl+c", "text b") + t(" again leaves cockpit; what runs on hosts goes on", "muted"))
+            self.leave() if leaving else self.say(
+                t("ctrl+c", "text b") + t(" again leaves cockpit; what runs on hosts goes on", "muted")
+            )
             return
         if once is not None:
             if key == "y":
@@ -171,8 +188,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.perform(action)
         elif key == "apostrophe":
             self._pending = "'"
-            self.say(t("go to   ", "muted") + t("v", "text b") + t(" VM   ", "muted") + t("h", "text b") + t(" host   ", "muted") + t("g", "text b")
-                     + t(" generation   ", "muted") + t("s", "text b") + t(" service   ", "muted") + t("r", "text b") + t(" release", "muted"))  # fmt: skip
+            self.say(t("go to   ", "muted") + t("v", "text b") + t(" VM   ", "muted") + t("h", "text b") + t(" host   ",
+                "muted") + t("g", "text b")
+                     + t(" generation   ", "muted") + t("s", "text b") + t(" service   ", "muted") + t("r",
+                         "text b") + t(" release", "muted"))  # fmt: skip
         elif self.keymap.begins(focus, pressed):
             self._pending = pressed
 
@@ -185,7 +204,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if entry.tier is Tier.REVERSIBLE and not self.cockpit.gate.armed:
             self._once = action
             target = self.pane.target() if self.pane else ""
-            self.say(t(entry.title, "text b") + t(f" {target}", "text") + t("   read-only: ", "muted") + t("y", "text b") + t(" does this once", "muted"))
+            self.say(
+                t(entry.title, "text b")
+                + t(f" {target}", "text")
+                + t("   read-only: ", "muted")
+                + t("y", "text b")
+                + t(" does this once", "muted")
+            )
             return False
         return self.carry_out(action)
 
@@ -202,7 +227,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         return [own, pane.handlers() if pane else {}, self.conductor.handlers(), self.handlers()]
 
     def handlers(self) -> Handlers:
-        panes: Handlers = {f"pane.{name}": (lambda name=name: self.call_later(self.show_pane, name)) for name in PANES}  # type: ignore[misc]
+        panes: Handlers = {f"pane.{name}": partial(self.call_later, self.show_pane, name) for name in PANES}
         return {
             **panes,
             "focus.next": lambda: self.turn(1),
@@ -211,6 +236,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
+            "app.copy": lambda: self.open_over("copy", "CopyScreen"),
+            "app.zoom_in": lambda: self.pane.zoom(True) if self.pane else None,
+            "app.zoom_out": lambda: self.pane.zoom(False) if self.pane else None,
             "app.arm": self.arm,
             "app.refresh": self.reread,
             "app.close": self.leave,
@@ -219,15 +247,26 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def commands(self) -> list[Command]:
         """Everything that can be asked for now, with the reason where it cannot."""
-        target = self.pane.target() if self.pane else ""
+        context, target = self.context(), self.pane.target() if self.pane else ""
         return [
-            Command(action, self.keymap.label(action.id), target, reason, lambda action=action: self.perform(action.id))  # type: ignore[misc]
-            for action, reason in available(self.context())
+            Command(
+                action,
+                self.keymap.label(action.id),
+                target_of(action, context, target),
+                reason,
+                partial(self.perform, action.id),
+            )
+            for action, reason in available(context)
         ]
 
     def open_over(self, module: str, kind: str) -> None:
         screen = getattr(import_module(f"cockpit.tui.screens.{module}"), kind)
         self.app.push_screen(screen(self))
+
+    def choose_theme(self, theme: Theme) -> None:
+        """Other colours for this session."""
+        app = cast(Themed, self.app)
+        app.choose_theme(theme)
 
     def turn(self, step: int) -> None:
         if self.pane is None:
@@ -246,12 +285,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def reread(self) -> None:
         fleet = self.cockpit.fleet
-        for observer in (*fleet.hosts.values(), *fleet.services.values()):
-            observer.poke()
+        for facts in fleet.hosts.values():
+            facts.poke()
+        for services in fleet.services.values():
+            services.poke()
         fleet.tree.poke()
 
     def leave(self) -> None:
-        self.run_worker(self._leave, exclusive=True, group="leave")
+        work(self, self._leave, "leave")
 
     async def _leave(self) -> None:
         await self.cockpit.close()

@@ -21,7 +21,7 @@ class Panel(Surface, can_focus=True):
     ground = "raised"
 
     def __init__(self, owner: Overlay[R]) -> None:
-        super().__init__(id="panel")
+        super().__init__("panel")
         self._owner = owner
 
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
@@ -31,7 +31,8 @@ class Panel(Surface, can_focus=True):
         out: list[Drawn] = []
         for line, ground in lines:
             body = fit(line, width - 1 - 2 * pad)
-            out.append((edge + _on(gap(pad), ground) + _on(body, ground) + _on(gap(pad), ground), "raised"))
+            lead = gap(pad - 1) + t("▌", "accent") if ground == "sel" else gap(pad)
+            out.append((edge + _on(lead, ground) + _on(body, ground) + _on(gap(pad), ground), "raised"))
         return out
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

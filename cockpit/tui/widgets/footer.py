@@ -24,7 +24,9 @@ class Hint:
     """Needs arming first."""
 
     def line(self) -> Line:
-        return t(self.key, "muted" if self.dim else "text b") + gap(1) + t(self.word, "faint" if self.dim else "muted") + self.mark
+        return (
+            t(self.key, "muted" if self.dim else "text b") + gap(1) + t(self.word, "faint" if self.dim else "muted") + self.mark
+        )
 
 
 _TAIL = ("app.menu", "app.help", "app.palette")
@@ -35,7 +37,7 @@ class Footer(Surface):
     ground = "bar"
 
     def __init__(self) -> None:
-        super().__init__(id="footer")
+        super().__init__("footer")
         self.hints: Sequence[Hint] = ()
         self.tail: dict[str, str] = {}
         """Keys of menu, help and palette, by action id."""

@@ -13,11 +13,14 @@ from cockpit.tui.ink import EMPTY, Line, fit, gap, shape, sparse_rule, t
 _FIELD = re.compile(r'(?<!\S)([A-Za-z_][\w.@-]{0,60})=("(?:[^"\\]|\\.)*"|\S*)')
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _TRACE = re.compile(r"^(\s+\S|Traceback \(most recent|Caused by: |at \S+\(|[\w.]+(Error|Exception|Interrupt)\b)")
-_LIBRARY = re.compile(r"site-packages|dist-packages|/usr/lib/python|/nix/store/|node_modules|/rustc/|/go/pkg/mod/|java\.base/|org\.springframework")
+_LIBRARY = re.compile(
+    r"site-packages|dist-packages|/usr/lib/python|/nix/store/|node_modules|/rustc/|/go/pkg/mod/|java\.base/|org\.springframework"
+)
 _FRAME = re.compile(r'^\s+(File "|at )')
 _ERROR = re.compile(r"^([\w.]+(?:Error|Exception|Interrupt)\b)(.*)$")
 _LEVELS = {
-    Level.DEBUG: ("debug", "faint"), Level.INFO: ("info", "muted"), Level.WARN: ("WARN", "warn b"), Level.ERROR: ("ERROR", "bad b"),
+    Level.DEBUG: ("debug", "faint"), Level.INFO: ("info", "muted"), Level.WARN: ("WARN", "warn b"), Level.ERROR: ("ERROR",
+        "bad b"),
     Level.UNKNOWN: ("", "muted"),
 }  # fmt: skip
 _MESSAGE = ("msg", "message", "event")
@@ -85,7 +88,13 @@ def trace(text: str) -> Line:
 
 
 def folded(count: int) -> Line:
-    return t("┆ ", "line") + gap(2) + t("▸ ", "accent") + t(units.several(count, "frame") + " of libraries", "accent") + t("  enter unfolds", "faint")
+    return (
+        t("┆ ", "line")
+        + gap(2)
+        + t("▸ ", "accent")
+        + t(units.several(count, "frame") + " of libraries", "accent")
+        + t("  enter unfolds", "faint")
+    )
 
 
 def lead(item: LogLine, wide: bool, times: bool, names: int, strong: bool) -> Line:

@@ -23,8 +23,8 @@ _LEVELS = (Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR)
 class LogView(Surface, can_focus=True):
     context = LOGS
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name)
         self.heading: Heading | None = None
         self.strong: Callable[[LogItem], bool] = lambda item: False
         """Whose lines have their name in full colour."""
@@ -74,7 +74,9 @@ class LogView(Surface, can_focus=True):
         if not typed.text:
             self.ring.narrow(by_level)
         else:
-            self.ring.narrow(lambda i: (by_level is None or by_level(i)) and (isinstance(i, LogGap) or typed.keeps(f"{i.service} {i.text}")))
+            self.ring.narrow(
+                lambda i: (by_level is None or by_level(i)) and (isinstance(i, LogGap) or typed.keeps(f"{i.service} {i.text}"))
+            )
         self.redraw()
 
     # drawing
@@ -126,7 +128,13 @@ class LogView(Surface, can_focus=True):
             if log_ink.is_library(item):
                 return True
             # the source line under a frame goes with it
-            return i > 0 and log_ink.is_trace(item) and not log_ink.is_frame(item) and item.text.startswith("    ") and log_ink.is_library(ring[shown[i - 1]])
+            return (
+                i > 0
+                and log_ink.is_trace(item)
+                and not log_ink.is_frame(item)
+                and item.text.startswith("    ")
+                and log_ink.is_library(ring[shown[i - 1]])
+            )
 
         if not hidden(index):
             return None

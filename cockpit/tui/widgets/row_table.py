@@ -42,8 +42,8 @@ class RowTable(Surface, can_focus=True):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, RowTable.Moved) and message.table is self.table
 
-    def __init__(self, context: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, context: str, name: str | None = None) -> None:
+        super().__init__(name)
         self.context = context
         self.columns: Sequence[Column] = ()
         self.between = 2
@@ -133,7 +133,13 @@ class RowTable(Surface, can_focus=True):
         entry = self._rows[index]
         here = index == self._cursor
         ground = ("sel" if self.has_focus else "sel2") if here else "bar" if entry.group else "bg"
-        bar = shape("▌", "accent" if self.has_focus else "faint") if here else shape("▎", "accent") if entry.key in self.marked else gap(1)
+        bar = (
+            shape("▌", "accent" if self.has_focus else "faint")
+            if here
+            else shape("▎", "accent")
+            if entry.key in self.marked
+            else gap(1)
+        )
         if self.pairs and entry.pair:
             body: Sequence[Line] = [bar + line for line in entry.pair(width - 2)]
         elif entry.span:

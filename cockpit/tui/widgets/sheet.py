@@ -16,8 +16,8 @@ Body = Callable[[int, int], Sequence[Line]]
 
 
 class Sheet(Surface, can_focus=True):
-    def __init__(self, context: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, context: str, name: str | None = None) -> None:
+        super().__init__(name)
         self.context = context
         self.heading: Heading | None = None
         self.body: Body = lambda cells, rows: ()

@@ -45,8 +45,8 @@ class Surface(Widget, inherit_bindings=False):
     """The focus that it is for the catalogue, while it has the focus."""
     ground = "bg"
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes, markup=False)
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(id=name, markup=False)
         self._shown: list[Strip] = []
 
     @property

@@ -32,7 +32,7 @@ class TabBar(Surface):
     """One row below 60 columns, else two: the second is a rule, heavy under the active tab."""
 
     def __init__(self) -> None:
-        super().__init__(id="tabs")
+        super().__init__("tabs")
         self.active = "overview"
         self.worst: dict[str, Worst] = {}
         self.git_tree: TreeState | None = None

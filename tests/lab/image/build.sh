@@ -22,6 +22,7 @@ if [ ! -e "$tarball" ]; then
   install -m 755 "$sops" "$root/usr/bin/sops"
   install -m 755 "$here/lab-init" "$root/sbin/lab-init"
   chroot "$root" useradd -m -u 900 -s /bin/bash -G docker,systemd-journal,nix-users cockpit 2>/dev/null
+  chroot "$root" usermod -p "*" cockpit # sshd without PAM takes ! for locked
   install -d -m 700 -o 900 -g 900 "$root/home/cockpit/.ssh" "$root/root/.ssh"
   chroot "$root" chown -R cockpit: /home/cockpit
   chown -R 0:0 "$root/root/.ssh"

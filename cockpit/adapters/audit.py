@@ -1,0 +1,50 @@
+"""The audit log: JSON lines, append-only, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+TAIL = 4 * 1024 * 1024
+
+
+class FileAuditLog:
+    """ports.AuditLog in a file ($XDG_STATE_HOME/cockpit/audit.jsonl)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, record: dict[str, Any]) -> None:
+        """One write of one line, so that lines of several cockpits never mix. A log that cannot be written stops nothing."""
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line.encode())
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return
+
+    def records(self, limit: int = 500) -> list[dict[str, Any]]:
+        """The newest records, oldest first; lines that are damaged are left out."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                start = max(0, file.tell() - TAIL)
+                file.seek(start)
+                lines = file.read().splitlines()[1 if start else 0 :]
+        except OSError:
+            return []
+        found: list[dict[str, Any]] = []
+        for line in lines[-limit:]:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                found.append(record)
+        return found

@@ -1,0 +1,1 @@
+"""A NixOS host: one probe reads it, cockpit-transaction changes it."""

@@ -1,0 +1,180 @@
+"""One table of what cockpit.yaml may say; parsing, complaints, the JSON schema and the documentation come from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+NAME = r"^[a-z0-9][a-z0-9_.-]*$"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key. `kind` is a scalar kind, or the name of another table."""
+
+    kind: str
+    about: str
+    required: bool = False
+    default: Any = None
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A mapping with known keys."""
+
+    about: str
+    fields: dict[str, Field] = field(default_factory=dict)
+
+
+TABLES: dict[str, Table] = {
+    "settings": Table(
+        "cockpit.yaml, at the top of the homelab's repository",
+        {
+            "version": Field("integer", "version of this file's format", required=True, choices=("1",)),
+            "keep": Field("integer", "generations that a host keeps", default=15),
+            "hosts": Field("map:host", "NixOS hosts by name", required=True),
+            "projects": Field("map:project", "compose projects by name", default={}),
+        },
+    ),
+    "host": Table(
+        "a NixOS host",
+        {
+            "address": Field(
+                "string",
+                "host name or IP that the proof of reachability goes to, optionally :port",
+                required=True,
+                example="100.64.0.7",
+            ),
+            "user": Field("string", "deploy user", default="cockpit", pattern=r"^[a-z_][a-z0-9_-]*$"),
+            "host_key": Field(
+                "string",
+                "pinned host key; without it known_hosts decides",
+                pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+$",
+                example="ssh-ed25519 AAAA...",
+            ),
+            "transport": Field("string", "how the host is reached", default="ssh", choices=("ssh",)),
+            "flake": Field(
+                "string",
+                "FOLDER#ATTRIBUTE of the flake; the attribute is the host's name by default",
+                default="nix",
+                pattern=r"^[A-Za-z0-9._/-]*(#[A-Za-z0-9._-]+)?$",
+            ),
+            "build": Field("string", "where the system is built", default="host", choices=("host",)),
+            "tags": Field("list:string", "names for --host @tag", default=[]),
+            "protected": Field("boolean", "raises every action by one tier; headless it needs --approve-host", default=False),
+            "projects": Field("list:string", "projects that run there", default=[]),
+            "identity": Field(
+                "string",
+                "file on the host that decrypts its secrets (ssh or age key)",
+                default="/etc/ssh/ssh_host_ed25519_key",
+                pattern=r"^/",
+            ),
+            "timing": Field("table:timing", "deadlines", default={}),
+            "health": Field("list:health", "checks that a release must pass", default=[]),
+        },
+    ),
+    "timing": Table(
+        "deadlines of a transaction",
+        {
+            "wait": Field("duration", "until a project must be healthy", default="120s"),
+            "stable": Field("duration", "how long nothing may restart", default="10s"),
+            "revert_after": Field("duration", "from activation until the confirmation; then the host goes back", default="300s"),
+        },
+    ),
+    "health": Table(
+        "one check: http, or unit",
+        {
+            "http": Field("string", "URL, asked from the host", pattern=r"^https?://[^\s]+$"),
+            "status": Field("integer", "expected HTTP status", default=200),
+            "unit": Field("string", "systemd unit that must be active", pattern=r"^[A-Za-z0-9@:._\\-]+$"),
+        },
+    ),
+    "project": Table(
+        "a compose project",
+        {
+            "source": Field("path", "folder of the repository with its compose.yaml", required=True, example="compose/paperless"),
+            "directory": Field(
+                "string", "stable directory on the host; /var/lib/cockpit/projects/NAME by default", pattern=r"^/[^\s]*$"
+            ),
+            "env_secrets": Field(
+                "string",
+                "whether secrets may be in environment: and env_file: (dockerd writes them to its disk)",
+                default="refuse",
+                choices=("refuse", "allow"),
+            ),
+            "secrets": Field("map:secret", "file secrets, rendered to /run/cockpit/secrets/PROJECT/NAME", default={}),
+        },
+    ),
+    "secret": Table(
+        "a file secret",
+        {
+            "file": Field("path", "encrypted file under secrets/", required=True, example="secrets/homelab/paperless.yaml"),
+            "key": Field("string", "dotted path in the file; the whole file without it", example="paperless.db-password"),
+            "owner": Field(
+                "string", "UID:GID in the container", default="0:0", pattern=r"^\d{1,10}:\d{1,10}$", example="1000:1000"
+            ),
+            "mode": Field("string", "octal mode", default="0400", pattern=r"^0?[0-7]{3}$"),
+        },
+    ),
+}
+
+DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h)?$")
+_FACTOR = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: object) -> float | None:
+    """`120s`, `2m`, `1.5s` or a bare number of seconds; None where it is none of them."""
+    if isinstance(text, bool):
+        return None
+    match = DURATION.match(str(text).strip())
+    return float(match[1]) * _FACTOR[match[2] or "s"] if match else None
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of cockpit.yaml."""
+    definitions = {name: _table_schema(table) for name, table in TABLES.items() if name != "settings"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cockpit.yaml",
+        **_table_schema(TABLES["settings"]),
+        "$defs": definitions,
+    }
+
+
+def _table_schema(table: Table) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": table.about,
+        "additionalProperties": False,
+        "required": [name for name, f in table.fields.items() if f.required],
+        "properties": {name: _field_schema(f) for name, f in table.fields.items()},
+    }
+
+
+def _field_schema(f: Field) -> dict[str, Any]:
+    kind, _, inner = f.kind.partition(":")
+    out: dict[str, Any]
+    if kind == "map":
+        out = {"type": "object", "propertyNames": {"pattern": NAME}, "additionalProperties": {"$ref": f"#/$defs/{inner}"}}
+    elif kind == "list":
+        out = {"type": "array", "items": {"type": "string"} if inner == "string" else {"$ref": f"#/$defs/{inner}"}}
+    elif kind == "table":
+        out = {"$ref": f"#/$defs/{inner}"}
+    elif kind == "duration":
+        out = {"type": ["string", "number"], "pattern": DURATION.pattern}
+    else:
+        out = {"type": {"path": "string"}.get(kind, kind)}
+    if f.pattern:
+        out["pattern"] = f.pattern
+    if f.choices:
+        out["enum"] = [int(c) for c in f.choices] if kind == "integer" else list(f.choices)
+    out["description"] = f.about
+    if f.default not in (None, {}, []):
+        out["default"] = f.default
+    if f.example:
+        out["examples"] = [f.example]
+    return out

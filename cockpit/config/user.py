@@ -1,0 +1,60 @@
+"""~/.config/cockpit/config.yaml: theme, keymap, identity. Absent is fine."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from types import MappingProxyType
+
+from cockpit.config.paths import user_file
+from cockpit.config.yaml import read
+from cockpit.domain.errors import Complaint, SettingsError
+from cockpit.domain.settings import Theme, UserSettings
+
+KEYS = ("theme", "ascii", "keymap", "identity", "who")
+
+
+def load_user(path: Path | None = None) -> UserSettings:
+    """Raises SettingsError with every complaint."""
+    path = path or user_file()
+    if not path.is_file() or not path.read_text(encoding="utf-8").strip():
+        return UserSettings()
+    tree = read(path)
+    complaints: list[Complaint] = []
+    theme, ascii_, identity, who = Theme.DARK, False, None, None
+    keymap: dict[str, str] = {}
+    if tree.kind != "map":
+        raise SettingsError([Complaint(path.name, tree.line, "(file)", "is no mapping", ", ".join(KEYS))])
+    for key, line, node in tree.pairs:
+        if key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, 1)
+            complaints.append(
+                Complaint(path.name, line, key, "is not known here", "" if near else ", ".join(KEYS), near[0] if near else "")
+            )
+        elif key == "theme":
+            if node.value in {t.value for t in Theme}:
+                theme = Theme(node.value)
+            else:
+                complaints.append(Complaint(path.name, line, key, f"is {node.value!r}", ", ".join(t.value for t in Theme)))
+        elif key == "ascii":
+            if node.kind == "boolean":
+                ascii_ = (node.value or "").lower() in ("true", "yes", "on")
+            else:
+                complaints.append(Complaint(path.name, line, key, f"is {node.value!r}", "true or false"))
+        elif key == "keymap":
+            if node.kind != "map":
+                complaints.append(Complaint(path.name, line, key, "is no mapping", "binding id: key"))
+            for binding, at, value in node.pairs:
+                if value.value:
+                    keymap[binding] = value.value
+                else:
+                    complaints.append(Complaint(path.name, at, f"keymap.{binding}", "is empty", "a key"))
+        elif node.value is None:
+            complaints.append(Complaint(path.name, line, key, "is empty"))
+        elif key == "identity":
+            identity = Path(node.value).expanduser()
+        else:
+            who = node.value
+    if complaints:
+        raise SettingsError(complaints)
+    return UserSettings(theme=theme, ascii=ascii_, keymap=MappingProxyType(keymap), identity=identity, who=who)

@@ -1,0 +1,88 @@
+"""YAML with line numbers, safe against what a file can do to a parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cockpit.domain.errors import Complaint, SettingsError, UsageError
+
+MOST = 1024 * 1024
+MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and the line (1-based) that it stands on. Mappings hold (key, line of the key, value) in file order."""
+
+    line: int
+    value: str | None
+    kind: str
+    """`map`, `list`, `string`, `integer`, `float`, `boolean`, `null`"""
+    pairs: tuple[tuple[str, int, Node], ...] = ()
+    items: tuple[Node, ...] = ()
+
+
+_TAGS = {"int": "integer", "float": "float", "bool": "boolean", "null": "null", "str": "string"}
+
+
+def read(path: Path) -> Node:
+    """Raises UsageError where the file cannot be read, SettingsError where it is no YAML."""
+    try:
+        size = path.stat().st_size
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}", "", "run cockpit in the homelab's repository, or give --config FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read", str(error)) from None
+    if size > MOST:
+        raise UsageError(f"{path} is too big", f"{size} bytes, {MOST} are the most")
+    return parse(text, path.name)
+
+
+def parse(text: str, name: str) -> Node:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+    complaints: list[Complaint] = []
+    budget = [MOST_NODES]
+
+    def convert(node: object, depth: int = 0) -> Node:
+        budget[0] -= 1
+        if budget[0] < 0 or depth > 50:
+            raise SettingsError([Complaint(name, 1, "(file)", "expands to too much", "fewer anchors, less depth")])
+        if isinstance(node, MappingNode):
+            pairs: list[tuple[str, int, Node]] = []
+            seen: set[str] = set()
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                word = str(key.value) if isinstance(key, ScalarNode) else "?"
+                if word in seen:
+                    complaints.append(Complaint(name, line, word, "stands here twice", "each key once"))
+                seen.add(word)
+                pairs.append((word, line, convert(value, depth + 1)))
+            return Node(node.start_mark.line + 1, None, "map", pairs=tuple(pairs))
+        if isinstance(node, SequenceNode):
+            return Node(node.start_mark.line + 1, None, "list", items=tuple(convert(item, depth + 1) for item in node.value))
+        if isinstance(node, ScalarNode):
+            tag = str(node.tag).rpartition(":")[2]
+            return Node(node.start_mark.line + 1, str(node.value), _TAGS.get(tag, "string"))
+        return Node(1, None, "null")
+
+    try:
+        root = YAML(typ="rt", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise SettingsError([Complaint(name, line, "(syntax)", str(error.problem or error.context or "is no YAML"))]) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(
+            [Complaint(name, 1, "(syntax)", str(error).splitlines()[0] if str(error) else "is no YAML")]
+        ) from None
+    if root is None:
+        raise SettingsError([Complaint(name, 1, "(file)", "is empty", "at least version: and hosts:")])
+    tree = convert(root)
+    if complaints:
+        raise SettingsError(complaints)
+    return tree

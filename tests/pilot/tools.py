@@ -1,0 +1,74 @@
+"""What pilot tests share: the sample app, and its screen as text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from textual.pilot import Pilot
+
+from cockpit.actions.bundle import Cockpit
+from cockpit.domain.settings import UserSettings
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.main import MainScreen
+from tests.pilot.sample import SampleFleet, SampleRollback, sample
+
+WIDE, MIDDLE, SMALL = (160, 50), (80, 24), (45, 20)
+SETTLED = 0.3
+"""Longer than the pane waits before it fetches what the cursor rests on."""
+
+
+class Screen:
+    """One running sample app."""
+
+    def __init__(self, pilot: Pilot[int], app: CockpitApp) -> None:
+        self.pilot = pilot
+        self.app = app
+
+    @property
+    def cockpit(self) -> Cockpit:
+        return self.app.cockpit
+
+    @property
+    def fleet(self) -> SampleFleet:
+        return cast(SampleFleet, self.cockpit.fleet)
+
+    @property
+    def rollback(self) -> SampleRollback:
+        return cast(SampleRollback, self.cockpit.rollback)
+
+    @property
+    def main(self) -> MainScreen:
+        return cast(MainScreen, self.app.screen_stack[0])
+
+    @property
+    def rows(self) -> list[str]:
+        strips = self.app.screen._compositor.render_strips()
+        return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.rows)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def settle(self) -> None:
+        await self.pilot.pause(SETTLED)
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def opened(
+    pane: str = "hosts", size: tuple[int, int] = WIDE, cockpit: Cockpit | None = None, user: UserSettings | None = None
+) -> AsyncIterator[Screen]:
+    app = CockpitApp(cockpit or sample(user), start=pane)
+    async with app.run_test(size=size) as pilot:
+        screen = Screen(pilot, app)
+        await screen.settle()
+        yield screen
+        for surface in app.screen_stack[0].query("*"):
+            surface.workers.cancel_node(surface)
+        await app.cockpit.close()

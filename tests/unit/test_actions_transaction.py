@@ -1,0 +1,90 @@
+"""What a watcher makes of a host's events, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from cockpit.actions.run import Run
+from cockpit.actions.transaction import Watcher, settle
+from cockpit.actions.world import World
+from cockpit.domain.errors import Exit, RevertFailed
+from cockpit.domain.events import Failed, Progress, StepFinished
+from cockpit.ports import HostEvent
+from tests.unit.fakes import FakeHost, Homelab, homelab
+
+
+class Scripted(FakeHost):
+    """Tells a list of events, and a record."""
+
+    script: list[tuple[str, str, dict[str, Any]]]
+    record: dict[str, Any] | None = None
+
+    async def watch(self, run: str, offset: int = 0) -> AsyncIterator[HostEvent]:
+        for index, (event, phase, data) in enumerate(self.script[offset:], offset + 1):
+            yield HostEvent(index, 0.0, event, phase, data=data)
+
+    async def outcome(self, run: str) -> dict[str, Any] | None:
+        return self.record
+
+
+async def watched(lab: Homelab, script: list[tuple[str, str, dict[str, Any]]], record: dict[str, Any] | None) -> tuple[Exit, Run]:
+    host = Scripted(lab.alpha.settings, lab.clock)
+    host.script, host.record = script, record
+    run = lab.cockpit.runs.new()
+    outcome = await Watcher(world(lab, host), host, run, run.id).watch()
+    return outcome.exit, run
+
+
+def world(lab: Homelab, host: FakeHost) -> World:
+    cockpit = lab.cockpit
+    return World(cockpit.settings, {"alpha": host}, lab.repository, lab.clock, lab.audit, cockpit.gate, "ada", "laptop")
+
+
+async def test_a_record_closes_the_phase_that_was_open() -> None:
+    done = {"result": "done", "exit": 0, "generation": 9}
+    code, run = await watched(homelab(), [("start", "record", {}), ("closed", "", done)], done)
+    assert code is Exit.DONE and [e.step for e in run.log if isinstance(e, StepFinished)] == ["record"]
+    assert not [e for e in run.log if isinstance(e, Failed)]
+
+
+async def test_a_revert_that_went_well_is_no_second_failure() -> None:
+    record = {"result": "reverted", "exit": 5, "phase": "verify", "reason": "web is unhealthy"}
+    script = [("start", "verify", {}), ("start", "revert", {}), ("closed", "", record)]
+    code, run = await watched(homelab(), script, record)
+    assert code is Exit.REVERTED and [e.step for e in run.log if isinstance(e, Failed)] == ["verify"]
+    assert [e.step for e in run.log if isinstance(e, StepFinished)] == ["revert"]
+
+
+async def test_superseded_by_somebodys_rebuild_is_nine() -> None:
+    record = {"result": "superseded", "exit": 9, "reason": "a third system runs"}
+    assert (await watched(homelab(), [("closed", "", record)], record))[0] is Exit.REFUSED
+
+
+async def test_an_event_of_closing_is_not_believed_without_a_record() -> None:
+    code, _ = await watched(homelab(), [("decided", "", {}), ("closed", "", {"result": "done", "exit": 0})], None)
+    assert code is Exit.UNKNOWN
+
+
+async def test_unknown_events_are_ignored_and_a_decision_is_told() -> None:
+    done = {"result": "done"}
+    _, run = await watched(homelab(), [("fireworks", "", {}), ("decided", "decide", {}), ("closed", "", done)], done)
+    assert [e.step for e in run.log if isinstance(e, Progress)] == ["decide"]
+
+
+async def test_a_recovery_that_never_ends_is_told() -> None:
+    lab = homelab()
+
+    class Stuck(FakeHost):
+        async def recover(self) -> None:
+            pass
+
+        async def outcome(self, run: str) -> dict[str, Any] | None:
+            return None
+
+    host = Stuck(lab.alpha.settings, lab.clock)
+    with pytest.raises(RevertFailed, match="cannot be closed"):
+        await settle(world(lab, host), host, "abcd1234", lab.cockpit.runs.new())
+    assert lab.clock.monotonic() >= 90
