@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from scripts import check
 from scripts.lab import why_no_lab, why_no_terminal
 from scripts.paths import BUILD, TOP
+from tests.lab.engine import Engine
 
 LEDGERS = BUILD / "ledgers"
 NO_TESTS = 5
@@ -39,12 +41,14 @@ class Group:
     """Why it cannot run on this machine."""
     required: bool = False
     """Whether COCKPIT_REQUIRE_LAB=1 forbids leaving it out."""
+    engine: bool = False
+    """Whether it uses the machine's Docker engine: started before its workers, so that none of them ends it under another."""
 
 
 FAST = Group("fast", ("unit", "contract", "pilot", "snapshot", "hygiene"), ("-n", "auto"))
 E2E = Group("e2e", ("e2e",), why_not=why_no_terminal, required=True)
-LAB = Group("lab", ("lab",), ("-m", "not chaos", "-n", "2", "--dist", "loadfile"), why_no_lab, required=True)
-CHAOS = Group("chaos", ("lab",), ("-m", "chaos"), why_no_lab, required=True)
+LAB = Group("lab", ("lab",), ("-m", "not chaos", "-n", "2", "--dist", "loadfile"), why_no_lab, required=True, engine=True)
+CHAOS = Group("chaos", ("lab",), ("-m", "chaos"), why_no_lab, required=True, engine=True)
 GROUPS = {group.name: group for group in (FAST, E2E, LAB, CHAOS)}
 DEFAULT = (FAST, E2E, LAB)
 
@@ -79,6 +83,17 @@ def _folder(nodeid: str) -> str:
     return nodeid.split("::")[0]
 
 
+@contextmanager
+def started_engine() -> Iterator[None]:
+    """A Docker engine that answers; ended afterwards if it was started here."""
+    engine = Engine()
+    engine.start()
+    try:
+        yield
+    finally:
+        engine.stop()
+
+
 def run(group: Group, tally: Tally) -> None:
     """Runs a group, or writes down why not."""
     strict = os.environ.get("COCKPIT_REQUIRE_LAB") == "1" and group.required
@@ -96,7 +111,12 @@ def run(group: Group, tally: Tally) -> None:
     ledger = LEDGERS / f"{group.name}.json"
     ledger.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *group.options, *present]
-    status = subprocess.run(command, cwd=TOP, env=os.environ | {"COCKPIT_LEDGER": str(ledger)}, check=False).returncode
+    try:
+        with started_engine() if group.engine else nullcontext():
+            status = subprocess.run(command, cwd=TOP, env=os.environ | {"COCKPIT_LEDGER": str(ledger)}, check=False).returncode
+    except RuntimeError as error:
+        tally.failed.append(f"{group.name}: {error}")
+        return
     if status == NO_TESTS:
         tally.not_run.append((group.name, "no test was selected"))
         if strict:

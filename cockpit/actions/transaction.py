@@ -12,7 +12,7 @@ from typing import Any
 
 from cockpit.actions.run import Run
 from cockpit.actions.world import World, failed, skipped, uncancel
-from cockpit.domain.errors import CockpitError, Exit, OutcomeUnknown, Refused, Reverted, RevertFailed, Unreachable, worst
+from cockpit.domain.errors import CockpitError, Exit, Locked, OutcomeUnknown, Refused, Reverted, RevertFailed, Unreachable, worst
 from cockpit.domain.events import (
     REVERT,
     Detached,
@@ -36,6 +36,16 @@ RETRY_FIRST = 0.5
 RETRY_MOST = 10.0
 PROOF_EVERY = 1.0
 RESCUE = "/var/lib/cockpit/RESCUE.txt"
+HINTS = {
+    "activate": "on the host: journalctl -u nixos-rebuild-switch-to-configuration; mend the commit and deploy again",
+    "reach": "the new system cannot be reached: look at what it changes in network, firewall, VPN and sshd",
+    "converge": "look at the service's logs (cockpit, 4, l), mend the commit and deploy again",
+    "verify": "look at the service's logs (cockpit, 4, l), or at timing: and health: in cockpit.yaml",
+    "confirm": "the controller could not come back in time: is revert_after long enough?",
+    "profile": "on the host: df -h /nix; nix-env -p /nix/var/nix/profiles/system --list-generations",
+    "boot": "on the host: df -h /boot; its boot loader could not be written",
+}
+"""What helps next, by the phase that failed."""
 
 
 async def apply(world: World, plan: Plan, requests: Mapping[str, dict[str, Any]], run: Run) -> Outcome:
@@ -123,11 +133,12 @@ class Watcher:
         self._previous = previous
         self._offset = 0
         self._phase: str | None = None
+        self._began = 0.0
         self._proof: asyncio.Task[None] | None = None
         self._rescue: dict[str, Any] | None = None
         self._told_phase = False
         self._started = self._clock.monotonic()
-        self._give_up = self._started + host.settings.timing.revert_after + MARGIN
+        self._give_up = self._started + host.settings.timing.revert_after + host.settings.timing.wait + MARGIN
 
     async def begun(self, error: Unreachable) -> bool:
         """Whether a transaction began although its start was not acknowledged."""
@@ -233,6 +244,7 @@ class Watcher:
         if event.phase == REVERT:
             self._end_phase(event.text)
         self._phase = event.phase
+        self._began = self._clock.monotonic()
         self._run.emit(StepStarted, host=self._name, step=event.phase, text=event.text, deadline=event.left)
         if event.phase in ("reach", "confirm"):
             self._proof = asyncio.create_task(self._prove(event.phase), name=f"{event.phase} {self._name}")
@@ -241,7 +253,7 @@ class Watcher:
         """The record closes the last phase too, whichever way it went."""
         result = event.data.get("result")
         if self._phase is not None and (result == "done" or (result == "reverted" and self._phase == REVERT)):
-            self._run.emit(StepFinished, host=self._name, step=self._phase)
+            self._run.emit(StepFinished, host=self._name, step=self._phase, seconds=self._clock.monotonic() - self._began)
             self._phase = None
         elif result in ("reverted", "revert-failed"):
             self._end_phase(str(event.data.get("reason") or ""))
@@ -256,7 +268,7 @@ class Watcher:
             return
         self._told_phase = True
         what = f"{phase} failed; the host goes back to the old release"
-        self._run.emit(Failed, host=self._name, step=phase, exit=Exit.REVERTED, what=what, why=why)
+        self._run.emit(Failed, host=self._name, step=phase, exit=Exit.REVERTED, what=what, why=why, hint=HINTS.get(phase, ""))
 
     async def _prove(self, proof: str) -> None:
         """Tries until the phase ends: by a new connection each time. The host decides whether it came in time."""
@@ -301,7 +313,7 @@ class Watcher:
             )
         error: CockpitError
         if result == "reverted":
-            error = Reverted(f"{phase or 'transaction'} failed; the old release runs", reason, hint)
+            error = _reverted(record, phase, reason, hint or HINTS.get(phase, ""))
         elif result == "superseded":
             error = Refused("superseded", reason or "somebody's nixos-rebuild took over; what it activated runs", hint)
         else:
@@ -328,6 +340,17 @@ class Watcher:
             changed=error.exit is Exit.REVERT_FAILED,
             seconds=self._seconds,
         )
+
+
+def _reverted(record: Mapping[str, Any], phase: str, reason: str, hint: str) -> CockpitError:
+    """The host may say that nothing had changed yet (refused), or that another activation was in the way (locked)."""
+    match record.get("exit"):
+        case Exit.REFUSED:
+            return Refused(f"{phase or 'transaction'} was refused by the new system; nothing changed", reason, hint)
+        case Exit.LOCKED:
+            return Locked(f"{phase or 'transaction'} met somebody else's; the old release runs", reason, hint)
+        case _:
+            return Reverted(f"{phase or 'transaction'} failed; the old release runs", reason, hint)
 
 
 async def settle(world: World, host: Host, run_id: str, run: Run) -> None:

@@ -21,9 +21,12 @@ class FileAuditLog:
         line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, line.encode())
+                size = os.fstat(descriptor).st_size
+                # a line that a crash or a full disk cut off must not swallow this one
+                cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                os.write(descriptor, b"\n" * cut + line.encode())
             finally:
                 os.close(descriptor)
         except OSError:
@@ -39,11 +42,13 @@ class FileAuditLog:
                 lines = file.read().splitlines()[1 if start else 0 :]
         except OSError:
             return []
+        if limit <= 0:
+            return []
         found: list[dict[str, Any]] = []
         for line in lines[-limit:]:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(record, dict):
                 found.append(record)

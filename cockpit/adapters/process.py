@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cockpit.domain.errors import CockpitError, UsageError
 
@@ -42,19 +43,23 @@ async def run(
 ) -> Completed:
     """Runs a program to its end. Past its deadline its process group is ended: CockpitError; a missing program: UsageError."""
     process = await _start(argv, stdin is not None, env, cwd, pass_fds)
+    reading = asyncio.ensure_future(_read(process.stdout, argv[0]))
+    errors = asyncio.ensure_future(_read(process.stderr, argv[0]))
+    feeding = asyncio.ensure_future(_feed(process, stdin))
+    done = False
     try:
         async with asyncio.timeout(deadline):
-            out, err = await process.communicate(stdin)
+            out, err, _ = await asyncio.gather(reading, errors, feeding)
+            code = await process.wait()
+            done = True
     except TimeoutError:
         raise CockpitError(
             f"{argv[0]} did not end", f"no answer within {deadline:.0f}s", f"run it by hand: {' '.join(argv)}"
         ) from None
     finally:
-        await _end(process)
-    if len(out) > MOST_OUTPUT:
-        raise CockpitError(f"{argv[0]} printed too much", f"{len(out)} bytes")
-    assert process.returncode is not None  # noqa: S101 - communicate() waited
-    return Completed(process.returncode, out, err)
+        if not done:
+            await _end(process, reading, errors, feeding)
+    return Completed(code, out, err)
 
 
 async def chunks(
@@ -67,31 +72,32 @@ async def chunks(
 ) -> AsyncIterator[bytes]:
     """Standard output of a program, as it comes. A failure raises CockpitError after what was printed before it."""
     process = await _start(argv, True, env, cwd, ())
-    if process.stdin is None or process.stdout is None or process.stderr is None:
-        raise AssertionError("pipes were asked for")
-    errors = asyncio.ensure_future(process.stderr.read(CHUNK))
+    if process.stdout is None:
+        raise AssertionError("a pipe was asked for")
+    errors = asyncio.ensure_future(_read(process.stderr, argv[0]))
+    feeding = asyncio.ensure_future(_feed(process, stdin))
+    done = False
     try:
         async with asyncio.timeout(deadline):
-            process.stdin.write(stdin)
-            await process.stdin.drain()
-            process.stdin.close()
             while chunk := await process.stdout.read(CHUNK):
                 yield chunk
+            await feeding
             code = await process.wait()
             if code != 0:
                 raise CockpitError(f"{argv[0]} failed ({code})", (await errors).decode("utf-8", "replace").strip())
+            done = True
     except TimeoutError:
         raise CockpitError(f"{argv[0]} did not end", f"no end within {deadline:.0f}s") from None
     finally:
-        errors.cancel()
-        await _end(process)
+        if not done:
+            await _end(process, errors, feeding)
 
 
 async def _start(
     argv: Sequence[str], stdin: bool, env: Mapping[str, str] | None, cwd: str | os.PathLike[str] | None, pass_fds: Sequence[int]
 ) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -101,12 +107,49 @@ async def _start(
             pass_fds=tuple(pass_fds),
             start_new_session=True,
         )
-    except FileNotFoundError:
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # it may run already, and asyncio would end the program alone, without its children
+        with contextlib.suppress(OSError):
+            await _end(await starting)
+        raise
+    except FileNotFoundError as error:
+        if error.filename != argv[0]:
+            raise CockpitError(f"{argv[0]} cannot be started", str(error)) from None
         raise UsageError(f"{argv[0]} is not installed", "", f"install {argv[0]}, or put it on PATH") from None
+    except OSError as error:
+        raise CockpitError(f"{argv[0]} cannot be started", str(error)) from None
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+async def _feed(process: asyncio.subprocess.Process, stdin: bytes | None) -> None:
+    if process.stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a program may end without reading all
+        process.stdin.write(stdin or b"")
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _read(stream: asyncio.StreamReader | None, program: str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while stream is not None and (chunk := await stream.read(CHUNK)):
+        size += len(chunk)
+        if size > MOST_OUTPUT:
+            raise CockpitError(f"{program} printed too much", f"more than {MOST_OUTPUT} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _end(process: asyncio.subprocess.Process, *pumps: asyncio.Future[Any]) -> None:
+    """Ends the whole group, also where the program itself is gone and a child of it lives on."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for pump in pumps:
+        pump.cancel()
+    await asyncio.gather(*pumps, return_exceptions=True)
+    # wait() waits for the pipes too, and a pipe that nobody reads any more never ends
+    process._transport.close()  # type: ignore[attr-defined]
+    await process.wait()

@@ -40,6 +40,8 @@ class SshConnection:
         self._config = config
         self._connection: asyncssh.SSHClientConnection | None = None
         self._connecting = asyncio.Lock()
+        self._forwarding = asyncio.Lock()
+        self._sockets = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._forwards: dict[str, str] = {}
         self._on_command: Callable[[str], None] | None = None
@@ -81,6 +83,10 @@ class SshConnection:
                 )
         except asyncssh.HostKeyNotVerifiable as error:
             raise await self._wrong_key(str(error)) from None
+        except asyncssh.KeyExchangeFailed as error:
+            if "host key" not in str(error):
+                raise self._no_way(error) from None
+            raise await self._wrong_key(str(error)) from None  # it has no key of the pinned type
         except asyncssh.PermissionDenied as error:
             raise Unreachable(
                 f"{self.target} does not let us in",
@@ -94,11 +100,14 @@ class SshConnection:
                 "is the host up, and the VPN? tailscale status",
             ) from None
         except (OSError, asyncssh.Error) as error:
-            raise Unreachable(
-                f"{self.target} cannot be reached",
-                str(error) or type(error).__name__,
-                "is the host up, and the VPN? tailscale status",
-            ) from None
+            raise self._no_way(error) from None
+
+    def _no_way(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"{self.target} cannot be reached",
+            str(error) or type(error).__name__,
+            "is the host up, and the VPN? tailscale status",
+        )
 
     def _trusted(self) -> object:
         """What asyncssh takes for known hosts: the pinned key alone, else a file. Never nothing, which would trust anybody."""
@@ -169,14 +178,17 @@ class SshConnection:
         connection = await self._connected()
         try:
             async with asyncio.timeout(deadline):
-                process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(command, encoding=None)
+                process = await self._start(connection, command)
+                feeding = asyncio.ensure_future(self._feed(process, stdin))
+                reading = asyncio.gather(_read(process.stdout), _read(process.stderr))
                 try:
-                    feeding = asyncio.ensure_future(self._feed(process, stdin))
-                    out, err = await asyncio.gather(_read(process.stdout), _read(process.stderr))
-                    await feeding
+                    (out, err), _ = await asyncio.gather(reading, feeding)
                     await process.wait_closed()
                 except BaseException:
                     self._end(process)
+                    feeding.cancel()
+                    reading.cancel()
+                    await asyncio.gather(feeding, reading, return_exceptions=True)
                     raise
         except TimeoutError:
             raise Unreachable(
@@ -187,7 +199,7 @@ class SshConnection:
         code = process.exit_status
         if code is None:
             raise self._lost(ConnectionError("the connection was lost"))
-        return Answer(code if code >= 0 else 255, out, err)
+        return Answer(_code(code), out, err)
 
     async def lines(self, command: str, *, stdin: bytes | None = None, idle: float | None = None) -> AsyncIterator[bytes]:
         """Lines of a command's standard output, as they come; ends with it. `idle` seconds without any: Unreachable."""
@@ -195,9 +207,7 @@ class SshConnection:
 
         connection = await self._connected()
         try:
-            process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(
-                command, encoding=None, stderr=asyncssh.DEVNULL
-            )
+            process = await self._start(connection, command, stderr=asyncssh.DEVNULL)
         except (OSError, asyncssh.Error) as error:
             raise self._lost(error) from None
         try:
@@ -224,7 +234,7 @@ class SshConnection:
         connection = await self._connected()
         try:
             async with asyncio.timeout(deadline):
-                process: asyncssh.SSHClientProcess[bytes] = await connection.create_process(command, encoding=None)
+                process = await self._start(connection, command)
                 reading = asyncio.ensure_future(_read(process.stdout))
                 try:
                     process.stdin.write_eof()
@@ -234,7 +244,7 @@ class SshConnection:
                     await process.wait_closed()
                     if process.exit_status is None:
                         raise self._lost(ConnectionError("the connection was lost"))
-                    yield "code", str(process.exit_status).encode()
+                    yield "code", str(_code(process.exit_status)).encode()
                 finally:
                     reading.cancel()
                     self._end(process)
@@ -247,18 +257,31 @@ class SshConnection:
         """A local unix socket that leads to one on the host, in a folder that only we can enter."""
         import asyncssh
 
-        connection = await self._connected()
-        if remote_socket in self._forwards:
-            return self._forwards[remote_socket]
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="cockpit-")
-        local = os.path.join(self._folder.name, f"{len(os.listdir(self._folder.name))}.sock")
+        async with self._forwarding:
+            connection = await self._connected()
+            if remote_socket in self._forwards:
+                return self._forwards[remote_socket]
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="cockpit-")
+            self._sockets += 1
+            local = os.path.join(self._folder.name, f"{self._sockets}.sock")
+            try:
+                await connection.forward_local_path(local, remote_socket)
+            except (OSError, asyncssh.Error) as error:
+                raise self._lost(error) from None
+            self._forwards[remote_socket] = local
+            return local
+
+    async def _start(
+        self, connection: asyncssh.SSHClientConnection, command: str, stderr: int = -1
+    ) -> asyncssh.SSHClientProcess[bytes]:
+        """Cancelled on the way, the command may run there already: it is ended as soon as it can be."""
+        starting = asyncio.ensure_future(connection.create_process(command, encoding=None, stderr=stderr))
         try:
-            await connection.forward_local_path(local, remote_socket)
-        except (OSError, asyncssh.Error) as error:
-            raise self._lost(error) from None
-        self._forwards[remote_socket] = local
-        return local
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(lambda done: done.exception() or self._end(done.result()))
+            raise
 
     @staticmethod
     async def _feed(process: asyncssh.SSHClientProcess[bytes], stdin: bytes | AsyncIterator[bytes] | None) -> None:
@@ -276,7 +299,7 @@ class SshConnection:
     @staticmethod
     def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
         """sshd passes the signal to the command's process group; closing the channel alone would leave it running."""
-        if process.exit_status is None and not process.is_closing():
+        if process.exit_status is None:  # is_closing() is of no use here: it is true from the end of our input on
             with contextlib.suppress(Exception):
                 process.terminate()
         process.close()
@@ -296,6 +319,11 @@ async def _read(stream: asyncssh.SSHReader[bytes]) -> bytes:
             raise CockpitError("a remote command printed too much", f"more than {MOST_OUTPUT} bytes")
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _code(status: int) -> int:
+    """asyncssh says -1 for a program that a signal ended."""
+    return status if status >= 0 else 255
 
 
 def _shown(command: str) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
+LONGEST_NAME = 63
+PATH = r"^(?!/)(?!(.*/)?\.\.(/|$))(?=.*[^./])"
+"""Below the repository's top, and not the top itself."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Field:
     pattern: str | None = None
     choices: tuple[str, ...] = ()
     example: str = ""
+    least: int | None = None
+    """The smallest number, or the fewest entries of a mapping."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Table:
 
     about: str
     fields: dict[str, Field] = field(default_factory=dict)
+    one_of: tuple[str, ...] = ()
+    """Exactly one of these keys must be there."""
 
 
 TABLES: dict[str, Table] = {
@@ -35,8 +42,8 @@ TABLES: dict[str, Table] = {
         "cockpit.yaml, at the top of the homelab's repository",
         {
             "version": Field("integer", "version of this file's format", required=True, choices=("1",)),
-            "keep": Field("integer", "generations that a host keeps", default=15),
-            "hosts": Field("map:host", "NixOS hosts by name", required=True),
+            "keep": Field("integer", "generations that a host keeps", default=15, least=2),
+            "hosts": Field("map:host", "NixOS hosts by name", required=True, least=1),
             "projects": Field("map:project", "compose projects by name", default={}),
         },
     ),
@@ -92,6 +99,7 @@ TABLES: dict[str, Table] = {
             "status": Field("integer", "expected HTTP status", default=200),
             "unit": Field("string", "systemd unit that must be active", pattern=r"^[A-Za-z0-9@:._\\-]+$"),
         },
+        one_of=("http", "unit"),
     ),
     "project": Table(
         "a compose project",
@@ -146,7 +154,8 @@ def schema() -> dict[str, Any]:
 
 
 def _table_schema(table: Table) -> dict[str, Any]:
-    return {
+    choice = {"oneOf": [{"required": [name]} for name in table.one_of]} if table.one_of else {}
+    return choice | {
         "type": "object",
         "description": table.about,
         "additionalProperties": False,
@@ -159,15 +168,23 @@ def _field_schema(f: Field) -> dict[str, Any]:
     kind, _, inner = f.kind.partition(":")
     out: dict[str, Any]
     if kind == "map":
-        out = {"type": "object", "propertyNames": {"pattern": NAME}, "additionalProperties": {"$ref": f"#/$defs/{inner}"}}
+        out = {"type": "object", "propertyNames": {"pattern": NAME, "maxLength": LONGEST_NAME}, "additionalProperties": {"$ref": f"#/$defs/{inner}"}}
+        if f.least is not None:
+            out["minProperties"] = f.least
     elif kind == "list":
-        out = {"type": "array", "items": {"type": "string"} if inner == "string" else {"$ref": f"#/$defs/{inner}"}}
+        out = {"type": "array", "items": {"type": "string", "minLength": 1} if inner == "string" else {"$ref": f"#/$defs/{inner}"}}
     elif kind == "table":
         out = {"$ref": f"#/$defs/{inner}"}
     elif kind == "duration":
-        out = {"type": ["string", "number"], "pattern": DURATION.pattern}
+        out = {"type": ["string", "number"], "pattern": DURATION.pattern, "minimum": 0}
+    elif kind == "path":
+        out = {"type": "string", "pattern": PATH}
     else:
-        out = {"type": {"path": "string"}.get(kind, kind)}
+        out = {"type": kind}
+        if kind == "string":
+            out["minLength"] = 1
+        if f.least is not None:
+            out["minimum"] = f.least
     if f.pattern:
         out["pattern"] = f.pattern
     if f.choices:

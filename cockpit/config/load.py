@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from cockpit.config.fields import NAME, TABLES, Field, seconds
+from cockpit.config.fields import LONGEST_NAME, NAME, PATH, TABLES, Field, seconds
 from cockpit.config.yaml import Node, read
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
 from cockpit.domain.settings import (
@@ -61,7 +61,7 @@ class _Reader:
         if node.kind == "null" and not any(f.required for f in fields.values()):
             node = Node(node.line, None, "map")
         if node.kind != "map":
-            self.complain(node.line, at or "(file)", f"is a {_kind(node)}", f"a mapping: {TABLES[name].about}")
+            self.complain(node.line, at or "(file)", f"is {_kind(node)}", f"a mapping: {TABLES[name].about}")
             return {}
         for key, line, value in node.pairs:
             if key not in fields:
@@ -95,11 +95,11 @@ class _Reader:
             if node.kind == "null":
                 return {}
             if node.kind != "map":
-                self.complain(node.line, at, f"is a {_kind(node)}", "a mapping of names")
+                self.complain(node.line, at, f"is {_kind(node)}", "a mapping of names")
                 return {}
             out: dict[str, Any] = {}
             for key, line, item in node.pairs:
-                if not re.match(NAME, key) or len(key) > 63:
+                if not re.fullmatch(NAME, key) or len(key) > LONGEST_NAME:
                     self.complain(line, _join(at, key), "is no name", "lower-case letters, digits, - _ .")
                     continue
                 out[key] = self.table(inner, item, _join(at, key)) | {"line": line}
@@ -108,19 +108,19 @@ class _Reader:
             if node.kind == "null":
                 return []
             if node.kind != "list":
-                self.complain(node.line, at, f"is a {_kind(node)}", "a list")
+                self.complain(node.line, at, f"is {_kind(node)}", "a list")
                 return []
             if inner == "string":
                 return [(self.value(Field("string", ""), item, f"{at}[{i}]"), item.line) for i, item in enumerate(node.items)]
             return [self.table(inner, item, f"{at}[{i}]") | {"line": item.line} for i, item in enumerate(node.items)]
         if kind == "table":
-            return self.table(inner, node, at)
+            return self.table(inner, node, at) | {"line": node.line}
         return self.scalar(f, kind, node, at)
 
     def scalar(self, f: Field, kind: str, node: Node, at: str) -> Any:  # noqa: ANN401 - as the table says
         expected = f"e.g. {f.example}" if f.example else f.about
-        if node.kind in ("map", "list", "null") or node.value is None:
-            self.complain(node.line, at, f"is {'empty' if node.kind == 'null' else 'a ' + _kind(node)}", expected)
+        if node.kind in ("map", "list", "null") or not node.value:
+            self.complain(node.line, at, f"is {_kind(node)}" if node.kind in ("map", "list") else "is empty", expected)
             return None
         text = node.value
         if kind == "integer":
@@ -148,7 +148,7 @@ class _Reader:
         if f.pattern and not re.match(f.pattern, text):
             self.complain(node.line, at, f"is {text!r}", expected)
             return None
-        if kind == "path" and (text.startswith("/") or ".." in Path(text).parts or not text.strip("./")):
+        if kind == "path" and not re.match(PATH, text):
             self.complain(node.line, at, f"is {text!r}", "a path below the repository's top")
             return None
         if any(ord(c) < 32 for c in text):
@@ -159,6 +159,8 @@ class _Reader:
     # ---- the whole -------------------------------------------------------------------------------------------------------------
 
     def settings(self, node: Node, root: Path) -> Settings:
+        if node.kind == "null":
+            raise SettingsError([Complaint(self.file, 1, "(file)", "is empty", "at least version: and hosts:")])
         data = self.table("settings", node, "")
         projects: dict[str, ProjectSettings] = {}
         for name, raw in (data.get("projects") or {}).items():
@@ -171,11 +173,12 @@ class _Reader:
             host = self.host(name, raw, names)
             if host is not None:
                 hosts[name] = host
+        line_of = {key: line for key, line, _ in node.pairs}
         keep = data.get("keep", 15)
         if isinstance(keep, int) and keep < 2:
-            self.complain(1, "keep", f"is {keep}", "at least 2: a rollback needs one to go to")
+            self.complain(line_of["keep"], "keep", f"is {keep}", "at least 2: a rollback needs one to go to")
         if not hosts and not self.complaints:
-            self.complain(1, "hosts", "names no host", "at least one")
+            self.complain(line_of["hosts"], "hosts", "names no host", "at least one")
         if self.complaints:
             raise SettingsError(sorted(self.complaints, key=lambda c: c.line))
         return Settings(root=root, keep=keep, hosts=MappingProxyType(hosts), projects=MappingProxyType(projects))
@@ -218,11 +221,11 @@ class _Reader:
                 wanted.append(project)
         checks: list[HealthCheck] = []
         for item in raw.get("health") or []:
-            if (item.get("http") is None) == (item.get("unit") is None):
+            if ("http" in item) == ("unit" in item):
                 self.complain(item["line"], f"hosts.{name}.health", "needs exactly one of http and unit")
             elif item.get("http") is not None:
                 checks.append(HttpCheck(item["http"], item.get("status") or 200))
-            else:
+            elif item.get("unit") is not None:
                 checks.append(UnitCheck(item["unit"]))
         timing = raw.get("timing") or {}
         if (
@@ -231,7 +234,7 @@ class _Reader:
             and timing["stable"] >= timing["revert_after"]
         ):
             self.complain(
-                raw["line"], f"hosts.{name}.timing", "stable is not shorter than revert_after", "a deadline that can be met"
+                timing["line"], f"hosts.{name}.timing", "stable is not shorter than revert_after", "a deadline that can be met"
             )
         return HostSettings(
             name=name,
@@ -245,7 +248,7 @@ class _Reader:
             protected=bool(raw.get("protected")),
             projects=tuple(wanted),
             identity=raw.get("identity") or "/etc/ssh/ssh_host_ed25519_key",
-            timing=Timing(**{key: value for key, value in timing.items() if value is not None}),
+            timing=Timing(**{key: value for key, value in timing.items() if key != "line" and value is not None}),
             health=tuple(checks),
         )
 
@@ -255,4 +258,4 @@ def _join(at: str, key: str) -> str:
 
 
 def _kind(node: Node) -> str:
-    return {"map": "mapping", "null": "blank"}.get(node.kind, node.kind)
+    return {"map": "a mapping", "null": "empty", "integer": "an integer"}.get(node.kind, f"a {node.kind}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cockpit.config.paths import user_file
-from cockpit.config.yaml import read
+from cockpit.config.yaml import Node, read
 from cockpit.domain.errors import Complaint, SettingsError
 from cockpit.domain.settings import Theme, UserSettings
 
@@ -17,9 +17,11 @@ KEYS = ("theme", "ascii", "keymap", "identity", "who")
 def load_user(path: Path | None = None) -> UserSettings:
     """Raises SettingsError with every complaint."""
     path = path or user_file()
-    if not path.is_file() or not path.read_text(encoding="utf-8").strip():
+    if not path.is_file():
         return UserSettings()
     tree = read(path)
+    if tree.kind == "null":
+        return UserSettings()
     complaints: list[Complaint] = []
     theme, ascii_, identity, who = Theme.DARK, False, None, None
     keymap: dict[str, str] = {}
@@ -35,12 +37,12 @@ def load_user(path: Path | None = None) -> UserSettings:
             if node.value in {t.value for t in Theme}:
                 theme = Theme(node.value)
             else:
-                complaints.append(Complaint(path.name, line, key, f"is {node.value!r}", ", ".join(t.value for t in Theme)))
+                complaints.append(Complaint(path.name, line, key, _wrong(node), ", ".join(t.value for t in Theme)))
         elif key == "ascii":
             if node.kind == "boolean":
                 ascii_ = (node.value or "").lower() in ("true", "yes", "on")
             else:
-                complaints.append(Complaint(path.name, line, key, f"is {node.value!r}", "true or false"))
+                complaints.append(Complaint(path.name, line, key, _wrong(node), "true or false"))
         elif key == "keymap":
             if node.kind != "map":
                 complaints.append(Complaint(path.name, line, key, "is no mapping", "binding id: key"))
@@ -48,9 +50,9 @@ def load_user(path: Path | None = None) -> UserSettings:
                 if value.value:
                     keymap[binding] = value.value
                 else:
-                    complaints.append(Complaint(path.name, at, f"keymap.{binding}", "is empty", "a key"))
-        elif node.value is None:
-            complaints.append(Complaint(path.name, line, key, "is empty"))
+                    complaints.append(Complaint(path.name, at, f"keymap.{binding}", _wrong(value), "a key"))
+        elif not node.value:
+            complaints.append(Complaint(path.name, line, key, _wrong(node)))
         elif key == "identity":
             identity = Path(node.value).expanduser()
         else:
@@ -58,3 +60,9 @@ def load_user(path: Path | None = None) -> UserSettings:
     if complaints:
         raise SettingsError(complaints)
     return UserSettings(theme=theme, ascii=ascii_, keymap=MappingProxyType(keymap), identity=identity, who=who)
+
+
+def _wrong(node: Node) -> str:
+    if node.kind in ("map", "list"):
+        return "is a mapping" if node.kind == "map" else "is a list"
+    return f"is {node.value!r}" if node.value else "is empty"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
@@ -61,7 +61,9 @@ def parse(text: str, name: str) -> Node:
                 if word in seen:
                     complaints.append(Complaint(name, line, word, "stands here twice", "each key once"))
                 seen.add(word)
-                pairs.append((word, line, convert(value, depth + 1)))
+                found = convert(value, depth + 1)
+                # the parser puts a value that is not there where the next thing begins
+                pairs.append((word, line, replace(found, line=line) if found.kind == "null" else found))
             return Node(node.start_mark.line + 1, None, "map", pairs=tuple(pairs))
         if isinstance(node, SequenceNode):
             return Node(node.start_mark.line + 1, None, "list", items=tuple(convert(item, depth + 1) for item in node.value))
@@ -81,7 +83,7 @@ def parse(text: str, name: str) -> Node:
             [Complaint(name, 1, "(syntax)", str(error).splitlines()[0] if str(error) else "is no YAML")]
         ) from None
     if root is None:
-        raise SettingsError([Complaint(name, 1, "(file)", "is empty", "at least version: and hosts:")])
+        return Node(1, None, "null")
     tree = convert(root)
     if complaints:
         raise SettingsError(complaints)

@@ -70,7 +70,7 @@ class Observer(Generic[T]):
                 value = await self._read()
             except CockpitError as error:
                 self._failures += 1
-                delay = min(RETRY_FIRST * 2 ** (self._failures - 1), RETRY_MOST)
+                delay = min(RETRY_FIRST * 2 ** min(self._failures - 1, 16), RETRY_MOST)  # the exponent must not outgrow a float
                 self.latest = replace(self.latest, error=error, retry_at=self._clock.now() + delay)
             else:
                 self._failures = 0

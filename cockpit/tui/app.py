@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import traceback
-from pathlib import Path
 
+from rich.text import Text
 from textual.app import App
 from textual.filter import NoColor
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.domain.settings import Theme
-from cockpit.domain.text import plain
 from cockpit.tui.keymap import Keymap
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.theme import Skin
@@ -23,7 +23,7 @@ class CockpitApp(App[int], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "cockpit"
 
-    def __init__(self, cockpit: Cockpit, *, start: str = "hosts") -> None:
+    def __init__(self, cockpit: Cockpit, *, start: str = "overview") -> None:
         """Raises UsageError where the person's keymap cannot be used."""
         self.skin = Skin(cockpit.user.theme, cockpit.user.ascii)
         super().__init__()
@@ -50,17 +50,32 @@ class CockpitApp(App[int], inherit_bindings=False):
     def on_mount(self) -> None:
         self.call_after_refresh(self.cockpit.fleet.start)
 
+    async def on_unmount(self) -> None:
+        """Lets go of runs and connections; what runs on hosts goes on there."""
+        await self.cockpit.close()
+
     def _fatal_error(self) -> None:
-        """A mistake of ours: the report has the traceback without the values of variables, which may be secrets."""
+        """A mistake of ours. The report names places in the code and kinds of errors: no values and no messages, which may
+        hold secrets."""
         self.bell()
-        report = traceback.format_exc()
+        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
         with tempfile.NamedTemporaryFile("w", prefix="cockpit-crash-", suffix=".txt", delete=False) as file:
-            file.write(f"cockpit {self.cockpit.version}\n\n{report}")
-        last = plain(report.strip().splitlines()[-1])
-        self._exit_renderables.append(
-            f"cockpit stopped: {last}\nThe report is in {Path(file.name)}; it contains no values.".replace("[", "\\[")
-        )
+            file.write("\n".join([f"cockpit {self.cockpit.version}", *places(error)]) + "\n")
+        name = type(error).__name__ if error is not None else "an unknown error"
+        words = f"A defect in cockpit: {name}\n  the report is in {file.name}; it holds no values, only places in the code\n"
+        self._exit_renderables.append(Text(words))
+        self._return_value = 1
         self._close_messages_no_wait()
+
+
+def places(error: BaseException | None) -> list[str]:
+    """Where an error and its causes came from, without what they say."""
+    out: list[str] = []
+    while error is not None:
+        out.append(type(error).__name__)
+        out += [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+        error = error.__cause__ or error.__context__
+    return out
 
 
 def run(cockpit: Cockpit) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +12,7 @@ from cockpit.actions.run import Run
 from cockpit.actions.safety import raised
 from cockpit.domain.events import Outcome
 from cockpit.domain.plan import Plan, Tier
-from cockpit.tui.ink import Line, t
+from cockpit.tui.ink import Line, shape, t
 from cockpit.tui.widgets.surface import Handlers
 
 if TYPE_CHECKING:
@@ -26,15 +27,14 @@ class Stage(Protocol):
 
     def context(self) -> Context: ...
     def say(self, line: Line) -> None: ...
-    def perform(self, action: str) -> bool: ...
+    def visit(self, name: str, key: str, action: str | None = None) -> None: ...
 
 
 class Conductor:
     def __init__(self, cockpit: Cockpit, stage: Stage) -> None:
         self.cockpit = cockpit
         self.stage = stage
-        self.watched: str | None = None
-        """The run that Releases turns to when it is shown next."""
+        self._telling: set[asyncio.Task[None]] = set()
 
     def handlers(self) -> Handlers:
         return {
@@ -64,8 +64,7 @@ class Conductor:
 
     def approved(self, plan: Plan) -> None:
         self.cockpit.gate.allow_once(plan)
-        self.watched = plan.run
-        self.stage.perform("pane.releases")
+        self.stage.visit("releases", plan.run)
 
     def deploy(self) -> None:
         context = self.stage.context()
@@ -100,13 +99,14 @@ class Conductor:
                 self.cockpit.gate.allow_once(plan)
                 return True
 
-            self.cockpit.runs.start(
+            run = self.cockpit.runs.start(
                 lambda run: self.cockpit.resume.execute(host, run),
                 approve=approve,
                 action="host.resume",
                 title=f"Lift the hold of {host}",
             )
             self.stage.say(t(f"Lifting the hold of {host}", "muted"))
+            self._tell(run)
 
     def attach(self) -> None:
         release = self.stage.context().release
@@ -115,5 +115,18 @@ class Conductor:
             run = self.cockpit.runs.start(
                 lambda run: self.cockpit.attach.execute(prefix, run), action="release.attach", title=f"Watching {prefix}"
             )
-            self.watched = run.id
-            self.stage.perform("pane.releases")
+            self.stage.visit("releases", prefix)
+            self._tell(run)
+
+    def _tell(self, run: Run) -> None:
+        """Says in the footer how a run without a dialog ended."""
+
+        async def tell() -> None:
+            outcome = await run.wait()
+            for host in outcome.hosts:
+                mark = shape("✕" if outcome.exit else "●")
+                self.stage.say(mark + t(f" {host.host}: {host.text}") + t(f"  {host.why} {host.hint}", "muted"))
+
+        task = asyncio.create_task(tell())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)

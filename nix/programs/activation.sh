@@ -13,13 +13,15 @@ unit_cgroup() {
 }
 
 kill_cgroup() { # FOLDER
-  local tries pid
+  local tries pid pids
+  # cgroup v2 kills whole; v1 has to be asked again, since processes may fork meanwhile
   if [ -e "$1/cgroup.kill" ]; then
     echo 1 >"$1/cgroup.kill" || true
   fi
   for ((tries = 0; tries < 50; tries++)); do
-    [ -s "$1/cgroup.procs" ] || break
-    while IFS= read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done <"$1/cgroup.procs"
+    pids=$(cat "$1/cgroup.procs" 2>/dev/null || true)
+    [ -n "$pids" ] || break
+    for pid in $pids; do kill -KILL "$pid" 2>/dev/null || true; done
     sleep 0.1
   done
 }
@@ -47,7 +49,8 @@ activate() { # CLOSURE ACTION SECONDS
     now_monotonic now
     if [ "$now" -ge "$end" ]; then
       event warn "the activation did not end within ${3}s: killed"
-      if [ -n "$group" ]; then kill_cgroup "$group"; else kill -KILL "$pid" 2>/dev/null || true; fi
+      [ -z "$group" ] || kill_cgroup "$group"
+      kill -KILL "$pid" 2>/dev/null || true
       wait "$pid" 2>/dev/null || true
       status=124
       break

@@ -80,7 +80,7 @@ EOF
 go_back() { # EXIT REASON: the attempt ends on the old release
   local why=$2 code=$1
   PHASE=revert
-  event start "back to the old release: $why"
+  event start "$why"
   if ensure old; then
     close_with reverted "$code" "$why" "" || return 1
     return 0

@@ -63,15 +63,17 @@ verb_build() { # RUN SHA FOLDER ATTRIBUTE
     nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths --print-build-logs --no-update-lock-file \
     "git+file://$REPO?ref=refs/cockpit/$2&rev=$2${3:+&dir=$3}#nixosConfigurations.\"$4\".config.system.build.toplevel" 2> >(tee "$log" >&2)) || status=$?
   if [ "$status" != 0 ]; then
-    local why
+    local why own
     sleep 0.1 # tee may still write
-    why=$(grep -a -A 12 -m 1 '^ *error:' "$log" || tail -n 5 "$log")
+    why=$(build_error "$log")
+    # the release's own builder says what is wrong with the homelab's files
+    own=$(grep -ao 'cockpit: .*' "$log" | sed 's/^cockpit: //' | head -n 4 || true)
     rm -f "$log"
     case $why in
       *'No space left'* | *'no space left'*) fail 4 "the build failed: the disk is full" "$why" "free space on /nix/store: nix-collect-garbage" ;;
     esac
-    if grep -q 'cockpit: ' <<<"$why"; then
-      fail 4 "the release cannot be built" "$(grep -o 'cockpit: .*' <<<"$why" | grep -v 'hint:' | head -n 1 | sed 's/^cockpit: //')" "$(grep -o 'cockpit: hint: .*' <<<"$why" | head -n 1 | sed 's/^cockpit: hint: //')"
+    if [ -n "$own" ]; then
+      fail 4 "the release cannot be built" "$(grep -v '^hint:' <<<"$own" | head -n 1)" "$(sed -n 's/^hint: //p' <<<"$own" | head -n 1)"
     fi
     fail 4 "the build failed" "$why" "nothing changed on the host; mend the commit and deploy again"
   fi
@@ -81,6 +83,12 @@ verb_build() { # RUN SHA FOLDER ATTRIBUTE
   durable_link "$closure" "$ROOTS/$1-new"
   pull_images "$closure"
   jq -cn --arg c "$closure" --argjson s $((SECONDS - start)) '{closure: $c, seconds: $s}'
+}
+
+# What nix says last is the cause; what it says before is how it got there. Paths become those of the repository.
+build_error() { # LOG
+  awk '{ line[NR] = $0 } /error: ./ { last = NR } END { if (!last) last = NR > 5 ? NR - 5 : 1; for (i = last; i <= NR && i < last + 10; i++) print line[i] }' "$1" |
+    sed -e 's|/nix/store/[a-z0-9]*-source/||g' -e 's/^ *error: //' -e '/^ *$/d'
 }
 
 pull_images() { # CLOSURE: every image that is not here; mutable tags that are here are left to the operator

@@ -217,9 +217,9 @@ class LabHost:
 
     def load_images(self, *tags: str) -> None:
         """Images of the outer engine into the host's own."""
-        save = subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE)
-        subprocess.run(["docker", "exec", "-i", self.name, "docker", "load", "-q"], stdin=save.stdout, check=True, capture_output=True, timeout=120)
-        save.wait(timeout=30)
+        with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
+            argv = ["docker", "exec", "-i", self.name, "docker", "load", "-q"]
+            subprocess.run(argv, stdin=save.stdout, check=True, capture_output=True, timeout=120)
 
     def install(self, homelab: Homelab) -> str:
         """Generation 1, as an installer does it: built on the host from the repository, made profile and boot default, booted."""

@@ -120,7 +120,7 @@ def generation(host: str, row: tuple[Any, ...]) -> Generation:
 
 
 def attempt(seq: int, run: str, host: str, commit: str, subject: str, who: str, age: float, took: float | None, new: int | None,
-            result: Result = Result.DONE, kind: AttemptKind = AttemptKind.DEPLOY, **more: Any) -> Attempt:  # fmt: skip
+            result: Result = Result.DONE, kind: AttemptKind = AttemptKind.DEPLOY, **more: Any) -> Attempt:  # noqa: ANN401  # fmt: skip
     old = (new or 142) - 1
     return Attempt(
         seq=seq, run=run, host=host, kind=kind, who="CI" if who.startswith("CI") else who,
@@ -131,8 +131,17 @@ def attempt(seq: int, run: str, host: str, commit: str, subject: str, who: str, 
     )  # fmt: skip
 
 
+TIMINGS = (
+    ("activate", 5.4),
+    ("reach", 0.7),
+    ("converge", 38.2),
+    ("verify", 20.1),
+    ("confirm", 0.5),
+    ("profile", 0.1),
+    ("boot", 0.9),
+)
 ATTEMPTS: tuple[Attempt, ...] = (
-    attempt(218, "5vk3r218", "homelab", "8c41f0e", "paperless: 2.14.0", "CI 1182", 39 * M, 72, 142),
+    attempt(218, "5vk3r218", "homelab", "8c41f0e", "paperless: 2.14.0", "CI 1182", 39 * M, 72, 142, timings=TIMINGS),
     attempt(217, "5vk1f217", "edge", "5b0c9d1", "roll back 88 → 87", "ada", 2 * H, 48, 87, kind=AttemptKind.ROLLBACK,
             hold=Hold("5vk1f217", (sha("e93ab52"),), "ada", NOW - 2 * H, 87, "traefik 3.5 answers 401")),
     attempt(216, "5vk0b216", "edge", "e93ab52", "traefik: 3.5.0", "CI 1179", 3 * H, 63, 88, abandoned="5vk1f217"),

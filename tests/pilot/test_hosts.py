@@ -170,3 +170,67 @@ async def test_levels_and_search() -> None:
         assert "consuming scan" not in screen.text
         await screen.press("L", "L", "ctrl+f", *"checkpoint", "enter")
         assert "paused" in screen.text
+
+
+async def test_overview_shows_problems_and_leads_to_their_object() -> None:
+    async with opened("overview") as screen:
+        assert "✕ 2 broken" in screen.text
+        assert "restart loop: 6 restarts, exit 137, out of memory" in screen.text
+        assert "held at generation 87, 3 behind" in screen.text
+        await screen.press("j", "J")
+        await screen.settle()
+        assert screen.main.active == "hosts"
+        assert "unable to create lock" in screen.text
+
+
+async def test_an_attempt_of_somebody_else_is_seen_as_open_and_can_be_attached() -> None:
+    from dataclasses import replace
+
+    from cockpit.domain.hosts import Result
+
+    async with opened("releases") as screen:
+        first = replace(screen.fleet.attempts[0], result=Result.OPEN, phase="verify", ended=None, run="5vk9z219")
+        screen.fleet.attempts.insert(0, first)
+        await screen.fleet.hosts["homelab"].refresh()
+        await screen.press("g", "g")
+        await screen.settle()
+        assert "◐" in next(row for row in screen.rows if "5vk9z219" in row)
+        assert "nobody here watches it" in screen.text
+        await screen.press("a")
+        await screen.settle()
+        assert screen.cockpit.attach.asked == ["5vk9z219"]  # type: ignore[attr-defined]
+
+
+async def test_zoom_and_copy() -> None:
+    async with opened() as screen:
+        await screen.press("plus")
+        assert "Hosts ─" not in screen.text
+        await screen.press("underscore")
+        assert "Hosts ─" in screen.text
+        await screen.press("ctrl+o")
+        assert "store path" in screen.text
+        await screen.press("j", "j", "enter")
+        await screen.settle()
+        assert screen.app.clipboard == "homelab@141"
+
+
+async def test_palette_finds_and_says_why_not() -> None:
+    async with opened() as screen:
+        await screen.press("g", "g", "ctrl+p", *"roll")
+        assert "this generation is running" in screen.text
+        for _ in range(4):
+            await screen.press("backspace")
+        await screen.press(*"observe/gotify", "enter")
+        await screen.settle()
+        assert screen.main.active == "services"
+        assert screen.main.pane is not None
+        assert screen.main.pane.target() == "observe/gotify"
+
+
+async def test_a_theme_can_be_chosen_at_run_time() -> None:
+    from cockpit.domain.settings import Theme
+
+    async with opened() as screen:
+        await screen.press("ctrl+p", *"contrast", "enter")
+        await screen.settle()
+        assert screen.app.skin.theme is Theme.CONTRAST

@@ -159,9 +159,9 @@ class DockerEngine:
             while line := await reader.readline():
                 try:
                     event = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
-                if not str(event.get("Action", "")).startswith("exec_"):
+                if isinstance(event, dict) and not str(event.get("Action", "")).startswith("exec_"):
                     container = str(event.get("id", ""))
                     self._inspected.pop(container, None)
                     yield container
@@ -188,6 +188,8 @@ class DockerEngine:
             ready.set()
 
         tasks = [asyncio.ensure_future(self._follow(container, since, tail, put)) for container in containers]
+        for task in tasks:
+            task.add_done_callback(lambda _: ready.set())  # one that fails must be heard
         try:
             while tasks:
                 await ready.wait()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from cockpit.domain.errors import CockpitError, Unreachable
+from cockpit.domain.text import plain
 
 CONNECT = 10.0
 LONGEST_LINE = 64 * 1024
@@ -25,7 +26,7 @@ async def open_stream(socket: str, path: str) -> tuple[asyncio.StreamReader, asy
                 if status != [b"200"]:
                     body = await reader.read(2000)
                     raise CockpitError(
-                        "the container engine refuses", body.decode("utf-8", "replace").strip() or head[:80].decode("latin-1")
+                        "the container engine refuses", plain(body.decode("utf-8", "replace").strip()) or head[:80].decode("latin-1")
                     )
             except BaseException:
                 writer.close()

@@ -16,7 +16,7 @@ def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | Non
     """One attempt's folder (`SEQ-RUN`): intent.json, outcome.json, abandoned, decision. None where there is no intent."""
     seq, _, run = folder.partition("-")
     intent = _object(files.get("intent.json"))
-    if not intent or not seq.isdigit():
+    if not intent or not seq.isdecimal():
         return None
     outcome = _object(files.get("outcome.json"))
     old, new = _object_of(intent, "old"), _object_of(intent, "new")
@@ -57,7 +57,7 @@ def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | Non
         generation=generation,
         hold=Hold(
             run=plain(run),
-            abandoned=tuple(plain(str(sha)) for sha in hold.get("abandoned") or ()),
+            abandoned=tuple(plain(str(sha)) for sha in _list_of(hold, "abandoned")),
             by=plain(str(hold.get("by") or "")),
             at=_number(hold.get("at")),
             generation=generation,
@@ -67,7 +67,7 @@ def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | Non
         else None,
         previous_healthy=health if isinstance(health, bool) else None,
         timings=tuple(
-            (plain(str(t[0])), float(t[1])) for t in outcome.get("timings") or () if isinstance(t, list) and len(t) == 2
+            (plain(str(t[0])), _number(t[1])) for t in _list_of(outcome, "timings") if isinstance(t, list) and len(t) == 2
         ),
     )
 
@@ -128,6 +128,11 @@ def _object_of(data: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _list_of(data: dict[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
+
+
 def _text(value: object) -> str | None:
     return plain(value) if isinstance(value, str) and value else None
 
@@ -137,4 +142,5 @@ def _integer(value: object) -> int | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    """A time or a duration; what no clock can show counts as none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12 else 0.0

@@ -64,7 +64,7 @@ class NixosHost:
     def _understood(self, verb: str, code: int, out: bytes, err: bytes) -> dict[str, Any]:
         try:
             data = json.loads(out) if out.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             data = {}
         if isinstance(data, dict) and isinstance(data.get("error"), dict):
             raise self._error(data["error"])
@@ -199,7 +199,7 @@ class NixosHost:
 def _event(line: bytes, position: int) -> HostEvent | None:
     try:
         data = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None

@@ -84,7 +84,7 @@ def facts_from(name: str, printed: bytes, read_at: float) -> HostFacts:
         disks=tuple(_disks(fields.get("disks", ""))),
         load=_number(fields.get("load")),
         uptime=_number(fields.get("uptime")),
-        reboot=(booted_kernel[-1] if booted_kernel else "?", current.kernel or "?") if needs_reboot else None,
+        reboot=(plain(booted_kernel[-1]) if booted_kernel else "?", current.kernel or "?") if needs_reboot else None,
         attempts=tuple(_with_activity(attempts, active)),
         hold=hold,
         holder=_holder(fields.get("holder"), active),
@@ -106,9 +106,10 @@ def _store(text: str | None) -> str:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float((text or "").strip())
+        number = float((text or "").strip())
     except ValueError:
         return None
+    return number if abs(number) < 1e12 else None
 
 
 def _json(text: str | None, kind: type) -> Any:  # noqa: ANN401 - whatever the host wrote
@@ -172,18 +173,19 @@ def _manifest(text: str | None) -> Manifest | None:
             continue
         services = project.get("services")
         services = services if isinstance(services, dict) else {}
+        secrets = project.get("secrets")
         projects.append(
             ManifestProject(
                 name=plain(name),
                 directory=plain(str(project.get("directory", ""))),
                 services=tuple(plain(s) for s, v in services.items() if isinstance(v, dict) and v.get("replicas", 1) != 0),
                 oneshots=tuple(plain(s) for s, v in services.items() if isinstance(v, dict) and v.get("oneshot")),
-                secrets=tuple(plain(s) for s in project.get("secrets") or {}),
+                secrets=tuple(plain(s) for s in secrets) if isinstance(secrets, dict) else (),
             )
         )
     commit = data.get("commit")
     return Manifest(
-        commit=commit if isinstance(commit, str) else None,
+        commit=plain(commit) if isinstance(commit, str) else None,
         host=plain(str(data.get("host", ""))),
         keep=data["keep"] if isinstance(data.get("keep"), int) else 15,
         projects=tuple(projects),
@@ -201,6 +203,8 @@ def _containers(text: str) -> Iterator[tuple[str, str, str, str]]:
         labels = row.get("Labels") or {}
         if isinstance(labels, str):
             labels = dict(part.partition("=")[::2] for part in labels.split(","))
+        if not isinstance(labels, dict):
+            continue
         if str(labels.get("com.docker.compose.oneoff", "False")).lower() == "true":
             continue
         yield (
@@ -263,7 +267,7 @@ def _holder(text: str | None, active: bool) -> Holder | None:
         run=plain(str(data.get("run", ""))),
         who=plain(str(data.get("who", "nixos-rebuild"))),
         origin=plain(str(data.get("origin", ""))),
-        since=float(data["since"]) if isinstance(data.get("since"), int | float) else 0.0,
+        since=_number(str(data.get("since"))) or 0.0,
         kind=plain(str(data.get("kind", "rebuild"))),
     )
 
@@ -272,6 +276,6 @@ def _disks(text: str) -> Iterator[Disk]:
     seen: set[str] = set()
     for line in text.splitlines()[1:]:
         parts = line.split()
-        if len(parts) >= 6 and parts[1].isdigit() and parts[2].isdigit() and parts[5] not in seen:
+        if len(parts) >= 6 and parts[1].isdecimal() and parts[2].isdecimal() and parts[5] not in seen:
             seen.add(parts[5])
             yield Disk(mount=plain(parts[5]), used=int(parts[2]), size=int(parts[1]))

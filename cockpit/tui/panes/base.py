@@ -47,6 +47,9 @@ class Pane(Widget, inherit_bindings=False):
     def lay_out(self, width: int, height: int) -> None:
         """Gives every widget its room."""
 
+    def turn_to(self, key: str) -> None:
+        """Puts the cursor on this object."""
+
     def shown(self, shown: bool) -> None:
         """Tells the observers whether somebody looks."""
 
@@ -71,8 +74,12 @@ class Pane(Widget, inherit_bindings=False):
         self.zoomed = self.focused if larger else None
         self.relay()
 
-    def on_resize(self) -> None:
+    def fill(self) -> None:
+        """Puts what is known on the screen."""
         self.relay()
+
+    def on_resize(self) -> None:
+        self.fill()
 
 
 def worst(shapes: list[str]) -> Worst | None:

@@ -46,7 +46,7 @@ def change_why(change: ServiceChange) -> str:
     return f"{old} → {new}" if old and new and old != new else change.why
 
 
-def service_lines(changes: Sequence[ServiceChange], compact: bool = False) -> list[Line]:
+def service_lines(changes: Sequence[ServiceChange], compact: bool = False, verb: int = 10, name: int = 0) -> list[Line]:
     out = []
     for c in changes:
         if c.change is not Change.KEEP:
@@ -55,8 +55,8 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False) -> li
                 gap(2)
                 + mark
                 + gap(1)
-                + fit(t(c.change.value), 10)
-                + fit(t(f"{c.project}/{c.service}"), 26 if compact else 18)
+                + fit(t(c.change.value), verb)
+                + fit(t(f"{c.project}/{c.service}"), name or 18)
                 + t(change_why(c), "muted")
             )
     kept = [c for c in changes if c.change is Change.KEEP]
@@ -121,15 +121,21 @@ def diff_columns(diff: GenerationDiff, cells: int, rows: int) -> list[Line]:
     return out
 
 
-def diff_lines(diff: GenerationDiff) -> list[Line]:
+def diff_lines(diff: GenerationDiff, cells: int) -> list[Line]:
     """The same where there is one column."""
-    out = service_lines(diff.services, compact=True)
-    out += [gap(2) + shape("≠") + gap(1) + fit(t("secret"), 10) + fit(t(f"{s.project}/{s.name}"), 26) + t(s.change, "muted")
+    verb, name = (10, 26) if cells >= 60 else (9, 17)
+    out = service_lines(diff.services, compact=True, verb=verb, name=name)
+    out += [gap(2) + shape("≠") + gap(1) + fit(t("secret"), verb) + fit(t(f"{s.project}/{s.name}"), name) + t(s.change, "muted")
             for s in diff.secrets if s.change != "same"]  # fmt: skip
     title = packages_title(diff.packages)
-    out.append(gap(2) + shape("·") + gap(1) + fit(t("packages"), 10) + t(title[-1][0].strip(), "muted"))
+    out.append(gap(2) + shape("·") + gap(1) + fit(t("packages"), verb) + t(title[-1][0].strip(), "muted"))
     out += [
-        gap(2) + shape("·") + gap(1) + fit(t("leaves out"), 10) + gap(1) + t(f"{c.short} {c.subject}", "muted")
+        gap(2)
+        + shape("·")
+        + gap(1)
+        + fit(t("leaves out" if verb > 9 else "leaves"), verb)
+        + gap(1)
+        + t(f"{c.short} {c.subject}", "muted")
         for c in diff.left_out
     ]
     out += [gap(2) + shape("▲") + gap(1) + t(note, "muted") for note in diff.notes]

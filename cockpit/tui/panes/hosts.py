@@ -13,7 +13,7 @@ from cockpit.domain.errors import CockpitError
 from cockpit.domain.hosts import Badge, Generation, HostFacts, Verdict
 from cockpit.observe.fleet import GenerationDiff
 from cockpit.observe.observation import Observation
-from cockpit.tui.ink import EMPTY, Line, gap, heading, t, title, wrap
+from cockpit.tui.ink import EMPTY, Line, gap, heading, t, text_of, title, wrap
 from cockpit.tui.panes import host_detail
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.host_rows import (
@@ -70,7 +70,9 @@ class HostsPane(Pane):
         self.generations.heading = self._generations_heading
         self.detail.heading = self._detail_heading
         self.detail.body = self._detail_body
-        self.hosts.empty = lambda cells: wrap("No host yet: cockpit.yaml names them under `hosts`.", cells - 4, "muted", 2)
+        self.detail.clicked = self._tab_clicked
+        if not self.cockpit.fleet.hosts:
+            self.hosts.empty = lambda cells: wrap("No host yet: cockpit.yaml names them under `hosts`.", cells - 4, "muted", 2)
         self.generations.empty = self._no_generations
         for name, observer in self.cockpit.fleet.hosts.items():
             observer.listen(partial(self._heard, name))
@@ -124,7 +126,7 @@ class HostsPane(Pane):
         return a, picked[1] if len(picked) > 1 else self.generation
 
     def fill(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.size.width:
             return
         rows = self.rows()
         wide, small = roomy(self.size.width), narrow(self.size.width)
@@ -161,7 +163,7 @@ class HostsPane(Pane):
         self.generations.columns = generation_columns(wide, sized)
         self.generations.between = 2 if wide else 1
         first = self._host != self.host
-        self._host = self.host
+        self._host = self.host if self.facts else None
         self.generations.set_entries([Entry(r.key, r.words, partial(r.cells, wide, sized), r.pair) for r in rows])
         if first and self.facts and (good := previous_good(self.facts)):
             self.generations.select(number(good))
@@ -261,7 +263,7 @@ class HostsPane(Pane):
             return [gap(2) + t(f"Comparing {number(a)} with {number(b)} on {host}", "muted")]
         if isinstance(found, CockpitError):
             return wrap(f"{found}. {found.hint}", cells - 4, "muted", 2)
-        return host_detail.diff_columns(found, cells, rows) if roomy(cells) else host_detail.diff_lines(found)
+        return host_detail.diff_columns(found, cells, rows) if roomy(cells) else host_detail.diff_lines(found, cells)
 
     # behaviour
 
@@ -304,7 +306,8 @@ class HostsPane(Pane):
     def context(self) -> Context:
         focus = self.focused
         where = HOSTS if focus is self.hosts else GENERATIONS
-        rows = self.hosts.count if where == HOSTS else self.generations.count
+        # what acts on a host is possible although nothing is known of its generations yet
+        rows = self.hosts.count
         return Context(
             focus=where, host=self.host, facts=self.facts, generation=self.generation if where == GENERATIONS else None, rows=rows
         )
@@ -338,6 +341,13 @@ class HostsPane(Pane):
             **back,
         }
 
+    def _tab_clicked(self, cell: int) -> None:
+        words = text_of(self._detail_heading(self.detail.size.width, True, EMPTY))
+        at = cell if roomy(self.size.width) else cell - 1
+        for tab in host_detail.TABS:
+            if (start := words.find(tab)) <= at < start + len(tab):
+                self.to_tab(tab)
+
     def show_tab(self, step: int) -> None:
         tabs = host_detail.TABS
         self.to_tab(tabs[(tabs.index(self.tab) + step) % len(tabs)])
@@ -361,6 +371,9 @@ class HostsPane(Pane):
         self._picked[host] = [p for p in picked if p != key] if key in picked else [key] if len(picked) == 2 else [*picked, key]
         self._fill_generations()
         self._load()
+
+    def turn_to(self, key: str) -> None:
+        self.hosts.select(key)
 
     def open(self) -> None:
         if self.focused is self.hosts:

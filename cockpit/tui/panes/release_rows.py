@@ -22,8 +22,8 @@ _EXITS: dict[Exit, str] = {Exit.DONE: "●", Exit.REFUSED: "⊘", Exit.REVERTED:
 
 def attempt_shape(attempt: Attempt) -> str:
     """A rollback that left a hold says so."""
-    found = _SHAPES[attempt.result]
-    return "‖" if attempt.result is Result.DONE and attempt.hold else found
+    held = attempt.result is Result.DONE and attempt.hold is not None
+    return "‖" if held else _SHAPES[attempt.result]
 
 
 def release_columns(wide: bool) -> list[Column]:
@@ -54,7 +54,7 @@ def outcome(attempt: Attempt) -> str:
             prefix = "refused: " if attempt.result is Result.REFUSED else ""
             return prefix + (attempt.reason or "failed")
         case _:
-            return attempt.result.value.replace("-", " ") + (f": {attempt.reason}" if attempt.reason else "")
+            return str(attempt.result.value).replace("-", " ") + (f": {attempt.reason}" if attempt.reason else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class ReleaseRow:
     run: Run | None
     all_hosts: int
     now: float
+    me: str = "you"
 
     @property
     def key(self) -> str:
@@ -118,7 +119,7 @@ class ReleaseRow:
 
     @property
     def _by(self) -> str:
-        return self.release.who if self.release else "you"
+        return self.release.who if self.release else self.me
 
     @property
     def _ci(self) -> str:

@@ -35,7 +35,7 @@ class ReleasesPane(Pane):
         self.releases = RowTable(RELEASES, "release-table")
         self.detail = Sheet(RELEASES, "release-detail")
         self.opened = False
-        self._rows: list[ReleaseRow] = []
+        self._rows: list[ReleaseRow] | None = None
         self._followed: set[int] = set()
 
     def compose(self) -> ComposeResult:
@@ -45,7 +45,12 @@ class ReleasesPane(Pane):
     def on_mount(self) -> None:
         self.releases.heading = self._heading
         self.releases.empty = lambda cells: wrap(
-            "Nothing was ever deployed from here, and no host has a record. > deploys this commit.", cells - 4, "muted", 2
+            "Nothing was ever deployed from here, and no host has a record. > deploys this commit."
+            if self._rows is not None
+            else "",
+            cells - 4,
+            "muted",
+            2,
         )
         self.detail.heading = self._detail_heading
         self.detail.body = self._body
@@ -93,12 +98,12 @@ class ReleasesPane(Pane):
         fresh = [
             run for run in runs.values() if run.id not in seen and (run.committed or not run.finished) and run.plan is not None
         ]
-        return [ReleaseRow(None, run, hosts, now) for run in reversed(fresh)] + [
+        return [ReleaseRow(None, run, hosts, now, self.cockpit.who) for run in reversed(fresh)] + [
             ReleaseRow(r, runs.get(r.run), hosts, now) for r in known
         ]
 
     def fill(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.size.width:
             return
         wide, small = roomy(self.size.width), narrow(self.size.width)
         self._rows = self._find()
@@ -111,7 +116,7 @@ class ReleasesPane(Pane):
     @property
     def row(self) -> ReleaseRow | None:
         key = self.releases.key
-        return next((r for r in self._rows if r.key == key), None)
+        return next((r for r in self._rows or () if r.key == key), None)
 
     @property
     def release(self) -> Release | None:
@@ -159,7 +164,7 @@ class ReleasesPane(Pane):
                 if row.live
                 else []
             )
-            return out + [EMPTY, *(gap(1) + line for line in live.output_lines(model.output, run.dropped, now, cells - 2, 12))]
+            return [*out, EMPTY, *(gap(1) + line for line in live.output_lines(model.output, run.dropped, now, cells - 2, 12))]
         left_cells = cells - RIGHT - 3
         left = [EMPTY, *live.steps_lines(model, now, left_cells)]
         if run.plan is not None:
@@ -279,7 +284,7 @@ class ReleasesPane(Pane):
         host = held or host
         if host in self.cockpit.fleet.hosts and host is not None:
             facts = self.cockpit.fleet.hosts[host].latest.value
-        return Context(focus=RELEASES, host=host, facts=facts, release=release, rows=self.releases.count)
+        return Context(focus=RELEASES, host=host, facts=facts, release=release, rows=max(1, self.releases.count))
 
     def target(self) -> str:
         return self.row.key if self.row else ""

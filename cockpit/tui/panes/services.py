@@ -53,7 +53,7 @@ class ServicesPane(Pane):
         self.services.heading = self._heading
         self.services.empty = self._empty
         self.logs.heading = self._logs_heading
-        self.logs.empty = "No lines yet."
+        self.logs.empty = ""
         self.logs.strong = lambda item: (
             (s := self.service) is not None and (item.host, item.project, item.service) == (s.host, s.project, s.service)
         )
@@ -100,7 +100,7 @@ class ServicesPane(Pane):
         return [s for s in everything if key_of(s) == key] or [s for s in everything if f"{s.host}//{s.project}" == key]
 
     def fill(self) -> None:
-        if not self.is_mounted:
+        if not self.is_mounted or not self.size.width:
             return
         wide, small = roomy(self.size.width), narrow(self.size.width)
         now = self.cockpit.clock.now()
@@ -118,7 +118,7 @@ class ServicesPane(Pane):
             for s in services:
                 row = ServiceRow(s, now, tuple(self._history.get(key_of(s), ())), stale)
                 entries.append(Entry(row.key, row.words, partial(row.cells, wide), row.pair if small else None))
-        first = self.services.total == 0
+        first = self.services.total == 0 and not self.services.waits
         self.services.columns = service_columns(wide)
         self.services.between = 2
         self.services.set_entries(entries)
@@ -156,6 +156,7 @@ class ServicesPane(Pane):
         async def follow() -> None:
             await asyncio.sleep(SETTLE)
             self.logs.names = 8
+            self.logs.empty = "No lines in the last 15 minutes; new ones appear here."
             self.logs.start()
             since = self.cockpit.clock.now() - SINCE
             while wanted:
@@ -273,7 +274,7 @@ class ServicesPane(Pane):
         service = self.service
         host = service.host if service else None
         facts = self.cockpit.fleet.hosts[host].latest.value if host in self.cockpit.fleet.hosts and host else None
-        return Context(focus=where, host=host, facts=facts, service=service, rows=self.services.count)
+        return Context(focus=where, host=host, facts=facts, service=service, rows=max(1, self.services.count))
 
     def target(self) -> str:
         return self.service.ref if self.service else ""
@@ -291,6 +292,12 @@ class ServicesPane(Pane):
     def handlers(self) -> Handlers:
         back: Handlers = {"app.back": self.close, "app.close": self.close} if self.opened or self.focused is self.logs else {}
         return {"list.open": self.open, "service.logs": self.open_logs, **back}
+
+    def turn_to(self, key: str) -> None:
+        host, project, *_ = key.split("/")
+        self._folded.discard((host, project))
+        self.fill()
+        self.services.select(key)
 
     def open(self) -> None:
         key = self.services.key or ""

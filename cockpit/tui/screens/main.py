@@ -24,7 +24,6 @@ from cockpit.tui.panes.base import Pane
 from cockpit.tui.widgets.footer import Footer, Hint, dimmed
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, wide
 from cockpit.tui.widgets.tab_bar import PANES, TabBar
-from cockpit.tui.work import work
 
 _CLASSES = {name: f"{name.capitalize()}Pane" for name in PANES} | {"vms": "VmsPane"}
 GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases", "f": "files", "l": "services"}
@@ -42,7 +41,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.keymap = keymap
         self.conductor = Conductor(cockpit, self)
         self.tabs = TabBar()
+        self.tabs.active = start
         self.footer = Footer()
+        self.footer.tail = {name: keymap.label(name) for name in ("app.menu", "app.help", "app.palette")}
         self.body = Widget(id="body")
         self.panes: dict[str, Pane] = {}
         self.active = start
@@ -87,11 +88,20 @@ class MainScreen(Screen[None], inherit_bindings=False):
         surface = pane.first_focus
         if surface is not None and (first or pane.focused is None):
             surface.focus()
-        turn_to = getattr(pane, "turn_to", None)
-        if self.conductor.watched is not None and turn_to is not None:
-            watched, self.conductor.watched = self.conductor.watched, None
-            turn_to(watched)
         self.frame()
+
+    def visit(self, name: str, key: str, action: str | None = None) -> None:
+        """Goes to an object of a pane, and does something with it."""
+
+        async def go() -> None:
+            await self.show_pane(name)
+            if self.pane is not None:
+                self.pane.turn_to(key)
+                if action is not None:
+                    self.call_after_refresh(self.carry_out, action)
+            self.frame()
+
+        self.call_later(go)
 
     def make(self, name: str) -> Pane:
         kind = getattr(import_module(f"cockpit.tui.panes.{name}"), _CLASSES[name])
@@ -116,7 +126,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.tabs.worst = worst_of_all(self.cockpit)
         self.tabs.redraw()
         self.footer.hints = self.hints()
-        self.footer.tail = {name: self.keymap.label(name) for name in ("app.menu", "app.help", "app.palette")}
         self.footer.redraw()
 
     def hints(self) -> list[Hint]:
@@ -292,8 +301,4 @@ class MainScreen(Screen[None], inherit_bindings=False):
         fleet.tree.poke()
 
     def leave(self) -> None:
-        work(self, self._leave, "leave")
-
-    async def _leave(self) -> None:
-        await self.cockpit.close()
         self.app.exit(0)

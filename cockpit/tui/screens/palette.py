@@ -13,6 +13,7 @@ from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, tier_words
 from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, lit, mark, t
 from cockpit.tui.panes.host_rows import commit
+from cockpit.tui.panes.service_rows import key_of
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.filter import subsequence
 from cockpit.tui.widgets.surface import Drawn
@@ -36,7 +37,7 @@ class Choice:
 
 
 def of_command(command: Command, armed: bool) -> Choice:
-    words = command.action.title if command.reason is None else f"{command.action.title}: {command.reason}"
+    words = command.action.title if command.reason is None else f"{command.action.verb}: {command.reason}"
     return Choice(
         "Actions",
         command.target,
@@ -84,11 +85,13 @@ class PaletteScreen(Overlay[None]):
         for name, observer in main.cockpit.fleet.hosts.items():
             facts = observer.latest.value
             words = f"host, runs {facts.profile_generation}" if facts else "host"
-            out.append(Choice("Go to", name, words, "3", lambda: main.perform("pane.hosts")))
+            out.append(Choice("Go to", name, words, "3", partial(main.visit, "hosts", name)))
         for engine in main.cockpit.fleet.services.values():
             for s in engine.latest.value.services if engine.latest.value else ():
                 out.append(
-                    Choice("Go to", s.ref, f"service of {s.host}, {s.state.value}", "4", lambda: main.perform("pane.services"))
+                    Choice(
+                        "Go to", s.ref, f"service of {s.host}, {s.state.value}", "4", partial(main.visit, "services", key_of(s))
+                    )
                 )
         for release in main.cockpit.fleet.releases()[:50]:
             out.append(
@@ -97,7 +100,7 @@ class PaletteScreen(Overlay[None]):
                     f"release {release.run}",
                     f"{commit(release.commit)} {release.subject or ''}",
                     "6",
-                    lambda: main.perform("pane.releases"),
+                    partial(main.visit, "releases", release.run),
                 )
             )
         return out

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from cockpit.tui.ink import EMPTY, Column, Line, fit, gap, lit, row, shape, t, titles
 from cockpit.tui.widgets.filter import Filter
-from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset
+from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset, roomy
 
 Heading = Callable[[int, bool, Line], Line]
 """(cells, has focus, filter) -> the heading line."""
@@ -57,6 +57,7 @@ class RowTable(Surface, can_focus=True):
         self._rows: list[Entry] = []
         self._cursor = 0
         self._top = 0
+        self._wanted: str | None = None
 
     # data
 
@@ -68,9 +69,13 @@ class RowTable(Surface, can_focus=True):
         self._apply()
 
     def _apply(self) -> None:
-        before = self.key
+        before, wanted = self.key, self._wanted
         self._rows = [e for e in self._all if self.filter.keeps(e.text)] if self.filter.text else self._all
-        at = next((i for i, e in enumerate(self._rows) if e.key == before), None)
+        at = next((i for i, e in enumerate(self._rows) if e.key == wanted), None) if wanted else None
+        if at is not None:
+            self._wanted = None
+        else:
+            at = next((i for i, e in enumerate(self._rows) if e.key == before), None)
         self._cursor = at if at is not None else min(self._cursor, max(0, len(self._rows) - 1))
         self._keep_in_view()
         self.redraw()
@@ -83,6 +88,11 @@ class RowTable(Surface, can_focus=True):
         return self._rows[self._cursor].key if self._cursor < len(self._rows) else None
 
     @property
+    def waits(self) -> bool:
+        """Whether an object is wanted that is not there yet."""
+        return self._wanted is not None
+
+    @property
     def count(self) -> int:
         return len(self._rows)
 
@@ -91,7 +101,9 @@ class RowTable(Surface, can_focus=True):
         return len(self._all)
 
     def select(self, key: str) -> None:
+        """Puts the cursor on an object, as soon as it is there."""
         at = next((i for i, e in enumerate(self._rows) if e.key == key), None)
+        self._wanted = key if at is None else None
         if at is not None:
             self._go(at)
 
@@ -141,7 +153,7 @@ class RowTable(Surface, can_focus=True):
             else gap(1)
         )
         if self.pairs and entry.pair:
-            body: Sequence[Line] = [bar + line for line in entry.pair(width - 2)]
+            body: Sequence[Line] = [bar + line for line in entry.pair(width - (1 if roomy(width) else 2))]
         elif entry.span:
             body = [bar + entry.span(width - 1)]
         elif entry.cells:
@@ -177,6 +189,8 @@ class RowTable(Surface, can_focus=True):
         self.post_message(self.Moved(self, self.key))
 
     def on_resize(self) -> None:
+        # more room shows more of what is above
+        self._top = min(self._top, max(0, self._cursor - self._page() + 1))
         self._keep_in_view()
         super().on_resize()
 
@@ -241,5 +255,5 @@ class RowTable(Surface, can_focus=True):
             return
         again = index == self._cursor
         self._go(index)
-        if again and (event.chain > 1 or self._rows[index].group):
+        if again:
             self.perform("list.open")

@@ -21,6 +21,8 @@ class Sheet(Surface, can_focus=True):
         self.context = context
         self.heading: Heading | None = None
         self.body: Body = lambda cells, rows: ()
+        self.clicked: Callable[[int], None] = lambda cell: None
+        """What a click on the heading does, by its cell."""
         self.air = 0
         """Empty lines under the heading."""
         self.filter = Filter()
@@ -59,6 +61,11 @@ class Sheet(Surface, can_focus=True):
             "move.half_down": lambda: self._scroll(half),
             "move.half_up": lambda: self._scroll(-half),
         }
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        if event.y == 0 and self.heading:
+            self.clicked(event.x)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()

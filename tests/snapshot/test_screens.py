@@ -1,0 +1,70 @@
+"""Every screen at the three sizes. `pytest tests/snapshot --snapshot-update` after looking at the change."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from cockpit.domain.settings import Theme, UserSettings
+from cockpit.tui.app import CockpitApp
+from tests.pilot.sample import sample
+
+SIZES = [(160, 50), (80, 24), (45, 20)]
+
+
+class Compare(Protocol):
+    def __call__(
+        self, app: App[int], *, terminal_size: tuple[int, int], run_before: Callable[[Pilot[int]], Awaitable[None]]
+    ) -> bool: ...
+
+
+def after(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
+    async def run(pilot: Pilot[int]) -> None:
+        await pilot.pause(0.4)
+        for key in keys:
+            await pilot.press(key)
+        await pilot.pause(0.4)
+
+    return run
+
+
+def identified(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+@pytest.mark.parametrize("pane", ["overview", "hosts", "services", "releases"])
+def test_pane(snap_compare: Compare, pane: str, size: tuple[int, int]) -> None:
+    assert snap_compare(CockpitApp(sample(), start=pane), terminal_size=size, run_before=after())
+
+
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+@pytest.mark.parametrize(
+    ("name", "keys"), [("help", ["question_mark"]), ("palette", ["ctrl+p", "r", "o"]), ("dialog", ["b"]), ("menu", ["m"])]
+)
+def test_over_hosts(snap_compare: Compare, name: str, keys: list[str], size: tuple[int, int]) -> None:
+    assert snap_compare(CockpitApp(sample(), start="hosts"), terminal_size=size, run_before=after(*keys))
+
+
+@pytest.mark.parametrize("theme", [Theme.LIGHT, Theme.CONTRAST], ids=lambda t: t.value)
+def test_theme(snap_compare: Compare, theme: Theme) -> None:
+    app = CockpitApp(sample(UserSettings(theme=theme)), start="hosts")
+    assert snap_compare(app, terminal_size=(160, 50), run_before=after())
+
+
+def test_ascii(snap_compare: Compare) -> None:
+    app = CockpitApp(sample(UserSettings(ascii=True)), start="hosts")
+    assert snap_compare(app, terminal_size=(160, 50), run_before=after())
+
+
+def test_detail_at_45(snap_compare: Compare) -> None:
+    assert snap_compare(CockpitApp(sample(), start="hosts"), terminal_size=(45, 20), run_before=after("enter"))
+
+
+def test_merged_logs(snap_compare: Compare) -> None:
+    keys = ["space"] * 4
+    assert snap_compare(CockpitApp(sample(), start="services"), terminal_size=(160, 50), run_before=after(*keys))
