@@ -136,7 +136,8 @@ def _type(schema: Schema, root: Schema) -> str:
         return " or ".join(code(str(value)) for value in schema["enum"])
     for key in ("oneOf", "anyOf"):
         if key in schema:
-            return " or ".join(dict.fromkeys(_type(option, root) for option in schema[key]))
+            outer = {"type": schema["type"]} if "type" in schema else {}
+            return " or ".join(dict.fromkeys(_type(outer | option, root) for option in schema[key]))
     kind = schema.get("type", "anything")
     if isinstance(kind, list):
         return " or ".join(kind)

@@ -280,7 +280,7 @@ class SshConnection:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
-            starting.add_done_callback(lambda done: done.exception() or self._end(done.result()))
+            starting.add_done_callback(lambda done: done.cancelled() or done.exception() or self._end(done.result()))
             raise
 
     @staticmethod

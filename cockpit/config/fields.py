@@ -168,11 +168,18 @@ def _field_schema(f: Field) -> dict[str, Any]:
     kind, _, inner = f.kind.partition(":")
     out: dict[str, Any]
     if kind == "map":
-        out = {"type": "object", "propertyNames": {"pattern": NAME, "maxLength": LONGEST_NAME}, "additionalProperties": {"$ref": f"#/$defs/{inner}"}}
+        out = {
+            "type": "object",
+            "propertyNames": {"pattern": NAME, "maxLength": LONGEST_NAME},
+            "additionalProperties": {"$ref": f"#/$defs/{inner}"},
+        }
         if f.least is not None:
             out["minProperties"] = f.least
     elif kind == "list":
-        out = {"type": "array", "items": {"type": "string", "minLength": 1} if inner == "string" else {"$ref": f"#/$defs/{inner}"}}
+        out = {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1} if inner == "string" else {"$ref": f"#/$defs/{inner}"},
+        }
     elif kind == "table":
         out = {"$ref": f"#/$defs/{inner}"}
     elif kind == "duration":

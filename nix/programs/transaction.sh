@@ -125,6 +125,11 @@ verb_state() { # [RUN]
 
 valid_run_prefix() { [[ $1 =~ ^[0-9a-z]{1,16}$ ]] || fail 2 "'$1' is no run id"; }
 
+# A unit that failed stays loaded while its OnFailure= is remembered, and then nobody could take its name.
+free_name() {
+  unit_active || systemctl reset-failed "$UNIT" 2>/dev/null || true
+}
+
 verb_run() { # request on standard input
   local request run folder status=0 tries
   request=$(head -c 1000000)
@@ -137,6 +142,7 @@ verb_run() { # request on standard input
   printf '%s' "$request" >"$folder/request.json"
   local revert_after
   revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
+  free_name
   # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
   systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
     -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
@@ -189,7 +195,13 @@ verb_recover() { # [--wait]: starts recovery in the transaction's unit where an 
   local open tries
   prepare_places
   open=$(open_attempt)
-  if [ -n "$open" ] && ! unit_active; then
+  # An activation starts the boot unit too: inside a transaction, which ends itself. Waiting for it would be waiting for ourselves.
+  if unit_active; then
+    jq -cn --arg o "${open#*-}" '{open: (if $o == "" then null else $o end)}'
+    return
+  fi
+  free_name
+  if [ -n "$open" ]; then
     systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit recovery" -p Delegate=yes -p KillMode=control-group \
       -p TimeoutStopSec=1800 -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" "$COCKPIT_SELF/cockpit-transaction" recover-here >&2 || true
   fi
@@ -198,6 +210,7 @@ verb_recover() { # [--wait]: starts recovery in the transaction's unit where an 
       unit_active || break
       sleep 0.5
     done
+    free_name
     [ -z "$(open_attempt)" ] || fail 6 "attempt $(open_attempt) is still open" "$(cat "$STATE/RESCUE.txt" 2>/dev/null || true)"
     drop_roots
   fi

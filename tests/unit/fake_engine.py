@@ -26,16 +26,25 @@ class FakeEngine:
         self.broken: dict[str, int] = {}
         """Path pattern -> status that it answers with."""
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
 
     def add(self, letter: str, project: str, service: str, **state: Any) -> str:  # noqa: ANN401 - JSON
         labels = {"com.docker.compose.project": project, "com.docker.compose.service": service} if project else {}
         self.containers[ident(letter)] = {
-            "Id": ident(letter), "Name": f"/{project}-{service}-1", "RestartCount": 0,
+            "Id": ident(letter),
+            "Name": f"/{project}-{service}-1",
+            "RestartCount": 0,
             "Config": {"Image": "app:1@sha256:00", "Labels": labels, "Tty": False},
             "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}},
-            "State": {"Status": "running", "Running": True, "StartedAt": "2026-11-23T07:00:00Z", "FinishedAt": "2026-11-23T08:00:00Z", "ExitCode": 0} | state,
-        }  # fmt: skip
+            "State": {
+                "Status": "running",
+                "Running": True,
+                "StartedAt": "2026-11-23T07:00:00Z",
+                "FinishedAt": "2026-11-23T08:00:00Z",
+                "ExitCode": 0,
+            }
+            | state,
+        }
         self.logs[ident(letter)] = asyncio.Queue()
         return ident(letter)
 
@@ -45,24 +54,27 @@ class FakeEngine:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving)
         Path(self.path).unlink(missing_ok=True)
 
     def count(self, pattern: str) -> int:
         return sum(bool(re.search(pattern, path)) for path in self.asked)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await self._answer(head.split()[1].decode(), writer)
                 if b"HTTP/1.0" in head:
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            self._writers.discard(writer)
+            self._serving.discard(task)
             writer.close()
 
     async def _answer(self, target: str, writer: asyncio.StreamWriter) -> None:
@@ -90,7 +102,9 @@ class FakeEngine:
     @staticmethod
     def _json(writer: asyncio.StreamWriter, status: int, data: object) -> None:
         body = json.dumps(data).encode()
-        writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
 
     @staticmethod
     async def _stream(writer: asyncio.StreamWriter, queue: asyncio.Queue[bytes | None]) -> None:
@@ -103,7 +117,11 @@ class FakeEngine:
 
 def _row(container: dict[str, Any]) -> dict[str, Any]:
     return {
-        "Id": container["Id"], "Labels": container["Config"]["Labels"], "State": container["State"]["Status"],
-        "Status": container.get("Status", "Up 2 hours"), "ImageID": "sha256:1", "Image": "app:1",
+        "Id": container["Id"],
+        "Labels": container["Config"]["Labels"],
+        "State": container["State"]["Status"],
+        "Status": container.get("Status", "Up 2 hours"),
+        "ImageID": "sha256:1",
+        "Image": "app:1",
         "Ports": [{"PublicPort": 8080}, {"PublicPort": 8080}, {"PrivatePort": 1}],
-    }  # fmt: skip
+    }

@@ -31,7 +31,9 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
 
 def test_damaged_lines_cost_only_themselves(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
-    path.write_bytes(b'{"n": 1}\n{"n": \n\xff\xfe\n[2]\n' + b"[" * 100_000 + b'\n{"t": "a\xe2\x80\xa8b\xc2\x85", "n": 3}\n{"n": 4')  # the last write was cut off
+    path.write_bytes(
+        b'{"n": 1}\n{"n": \n\xff\xfe\n[2]\n' + b"[" * 100_000 + b'\n{"t": "a\xe2\x80\xa8b\xc2\x85", "n": 3}\n{"n": 4'
+    )  # the last write was cut off
     log = FileAuditLog(path)
     assert [r["n"] for r in log.records()] == [1, 3]
     log.append({"n": 5})

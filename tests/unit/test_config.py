@@ -93,55 +93,127 @@ def test_defaults(tmp_path: Path) -> None:
         ("version: 1\nhosts: [a]\n", (2, "hosts", "is a list", "a mapping of names", "")),
         ("version: 1\nhosts: {A: {address: x}}\n", (2, "hosts.A", "is no name", "lower-case letters, digits, - _ .", "")),
         ('version: 1\nhosts: {"a\\n": {address: x}}\n', (2, "hosts.a\n", "is no name", "lower-case letters, digits, - _ .", "")),
-        (f"version: 1\nhosts: {{{'a' * 64}: {{address: x}}}}\n", (2, f"hosts.{'a' * 64}", "is no name", "lower-case letters, digits, - _ .", "")),
+        (
+            f"version: 1\nhosts: {{{'a' * 64}: {{address: x}}}}\n",
+            (2, f"hosts.{'a' * 64}", "is no name", "lower-case letters, digits, - _ .", ""),
+        ),
         ("version: 1\nhosts:\n  a: 7\n", (3, "hosts.a", "is an integer", "a mapping: a NixOS host", "")),
         ("version: 1\nhosts:\n  a:\n", (3, "hosts.a", "is empty", "a mapping: a NixOS host", "")),
-        ("version: 1\nhosts:\n  a:\n    user: x\n", (4, "hosts.a.address", "is missing", "host name or IP that the proof of reachability goes to, optionally :port", "")),
+        (
+            "version: 1\nhosts:\n  a:\n    user: x\n",
+            (4, "hosts.a.address", "is missing", "host name or IP that the proof of reachability goes to, optionally :port", ""),
+        ),
         ("version: 1\nhosts:\n  a:\n    address:\n", (4, "hosts.a.address", "is empty", "e.g. 100.64.0.7", "")),
         ('version: 1\nhosts:\n  a:\n    address: ""\n', (4, "hosts.a.address", "is empty", "e.g. 100.64.0.7", "")),
-        ('version: 1\nhosts:\n  a:\n    address: "a\\u001bb"\n', (4, "hosts.a.address", "holds control characters", "e.g. 100.64.0.7", "")),
+        (
+            'version: 1\nhosts:\n  a:\n    address: "a\\u001bb"\n',
+            (4, "hosts.a.address", "holds control characters", "e.g. 100.64.0.7", ""),
+        ),
         ("version: 1\nhosts:\n  a:\n    address: [x]\n", (4, "hosts.a.address", "is a list", "e.g. 100.64.0.7", "")),
         (HOST + "    adress: b\n", (5, "hosts.alpha.adress", "is not known here", "", "address")),
         (HOST + "    user: Root\n", (5, "hosts.alpha.user", "is 'Root'", "deploy user", "")),
         (HOST + "    host_key: AAAA\n", (5, "hosts.alpha.host_key", "is 'AAAA'", "e.g. ssh-ed25519 AAAA...", "")),
         (HOST + "    transport: shh\n", (5, "hosts.alpha.transport", "is 'shh'", "ssh", "ssh")),
         (HOST + "    build: moon\n", (5, "hosts.alpha.build", "is 'moon'", "host", "")),
-        (HOST + "    flake: nix#a b\n", (5, "hosts.alpha.flake", "is 'nix#a b'", "FOLDER#ATTRIBUTE of the flake; the attribute is the host's name by default", "")),
+        (
+            HOST + "    flake: nix#a b\n",
+            (
+                5,
+                "hosts.alpha.flake",
+                "is 'nix#a b'",
+                "FOLDER#ATTRIBUTE of the flake; the attribute is the host's name by default",
+                "",
+            ),
+        ),
         (HOST + "    protected: maybe\n", (5, "hosts.alpha.protected", "is 'maybe'", "true or false", "")),
         (HOST + "    tags: prod\n", (5, "hosts.alpha.tags", "is a string", "a list", "")),
         (HOST + "    tags:\n      - a\n      - {b: c}\n", (7, "hosts.alpha.tags[1]", "is a mapping", "", "")),
-        (HOST + "    identity: key\n", (5, "hosts.alpha.identity", "is 'key'", "file on the host that decrypts its secrets (ssh or age key)", "")),
-        (HOST + "    timing: {wait: soon}\n", (5, "hosts.alpha.timing.wait", "is 'soon'", "a duration such as 120s, 2m or 1.5s", "")),
+        (
+            HOST + "    identity: key\n",
+            (5, "hosts.alpha.identity", "is 'key'", "file on the host that decrypts its secrets (ssh or age key)", ""),
+        ),
+        (
+            HOST + "    timing: {wait: soon}\n",
+            (5, "hosts.alpha.timing.wait", "is 'soon'", "a duration such as 120s, 2m or 1.5s", ""),
+        ),
         (HOST + "    timing: {wiat: 1s}\n", (5, "hosts.alpha.timing.wiat", "is not known here", "", "wait")),
         (HOST + "    timing: 5\n", (5, "hosts.alpha.timing", "is an integer", "a mapping: deadlines of a transaction", "")),
-        (HOST + "    timing:\n      stable: 400s\n", (6, "hosts.alpha.timing", "stable is not shorter than revert_after", "a deadline that can be met", "")),
-        (HOST + "    health:\n      - {http: http://a, unit: b}\n", (6, "hosts.alpha.health", "needs exactly one of http and unit", "", "")),
+        (
+            HOST + "    timing:\n      stable: 400s\n",
+            (6, "hosts.alpha.timing", "stable is not shorter than revert_after", "a deadline that can be met", ""),
+        ),
+        (
+            HOST + "    health:\n      - {http: http://a, unit: b}\n",
+            (6, "hosts.alpha.health", "needs exactly one of http and unit", "", ""),
+        ),
         (HOST + "    health:\n      - {status: 200}\n", (6, "hosts.alpha.health", "needs exactly one of http and unit", "", "")),
-        (HOST + "    health: [{http: ftp://a}]\n", (5, "hosts.alpha.health[0].http", "is 'ftp://a'", "URL, asked from the host", "")),
+        (
+            HOST + "    health: [{http: ftp://a}]\n",
+            (5, "hosts.alpha.health[0].http", "is 'ftp://a'", "URL, asked from the host", ""),
+        ),
         (HOST + "    health: [{unit: a, status: ok}]\n", (5, "hosts.alpha.health[0].status", "is 'ok'", "a whole number", "")),
-        (HOST + "    projects: [cor]\nprojects: {core: {source: c}}\n", (5, "hosts.alpha.projects", "names 'cor', which is not under projects:", "", "core")),
-        (HOST + "    projects:\n      - core\n      - core\nprojects: {core: {source: c}}\n", (7, "hosts.alpha.projects", "names 'core' twice", "", "")),
+        (
+            HOST + "    projects: [cor]\nprojects: {core: {source: c}}\n",
+            (5, "hosts.alpha.projects", "names 'cor', which is not under projects:", "", "core"),
+        ),
+        (
+            HOST + "    projects:\n      - core\n      - core\nprojects: {core: {source: c}}\n",
+            (7, "hosts.alpha.projects", "names 'core' twice", "", ""),
+        ),
         (HOST + "keep: 1\n", (5, "keep", "is 1", "at least 2: a rollback needs one to go to", "")),
         (HOST + "keep: 1.5\n", (5, "keep", "is '1.5'", "a whole number", "")),
         (HOST + "keep: true\n", (5, "keep", "is 'true'", "a whole number", "")),
         (HOST + "keep: 99999999999\n", (5, "keep", "is '99999999999'", "a whole number", "")),
         (HOST + "hostss: {}\n", (5, "hostss", "is not known here", "", "hosts")),
         (HOST + "zzz: {}\n", (5, "zzz", "is not known here", "one of version, keep, hosts, projects", "")),
-        (HOST + "projects: {core: {}}\n", (5, "projects.core.source", "is missing", "folder of the repository with its compose.yaml", "")),
-        (HOST + "projects: {core: {source: /abs}}\n", (5, "projects.core.source", "is '/abs'", "a path below the repository's top", "")),
-        (HOST + "projects: {core: {source: a/../../b}}\n", (5, "projects.core.source", "is 'a/../../b'", "a path below the repository's top", "")),
-        (HOST + "projects: {core: {source: ./}}\n", (5, "projects.core.source", "is './'", "a path below the repository's top", "")),
-        (HOST + "projects: {core: {source: c, directory: rel}}\n", (5, "projects.core.directory", "is 'rel'", "stable directory on the host; /var/lib/cockpit/projects/NAME by default", "")),
-        (HOST + "projects: {core: {source: c, env_secrets: allowed}}\n", (5, "projects.core.env_secrets", "is 'allowed'", "refuse or allow", "allow")),
-        (HOST + "projects: {core: {source: c, secrets: {s: {}}}}\n", (5, "projects.core.secrets.s.file", "is missing", "encrypted file under secrets/", "")),
-        (HOST + "projects: {core: {source: c, secrets: {s: {file: f, owner: root}}}}\n", (5, "projects.core.secrets.s.owner", "is 'root'", "e.g. 1000:1000", "")),
-        (HOST + "projects: {core: {source: c, secrets: {s: {file: f, mode: '0999'}}}}\n", (5, "projects.core.secrets.s.mode", "is '0999'", "octal mode", "")),
+        (
+            HOST + "projects: {core: {}}\n",
+            (5, "projects.core.source", "is missing", "folder of the repository with its compose.yaml", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: /abs}}\n",
+            (5, "projects.core.source", "is '/abs'", "a path below the repository's top", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: a/../../b}}\n",
+            (5, "projects.core.source", "is 'a/../../b'", "a path below the repository's top", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: ./}}\n",
+            (5, "projects.core.source", "is './'", "a path below the repository's top", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: c, directory: rel}}\n",
+            (
+                5,
+                "projects.core.directory",
+                "is 'rel'",
+                "stable directory on the host; /var/lib/cockpit/projects/NAME by default",
+                "",
+            ),
+        ),
+        (
+            HOST + "projects: {core: {source: c, env_secrets: allowed}}\n",
+            (5, "projects.core.env_secrets", "is 'allowed'", "refuse or allow", "allow"),
+        ),
+        (
+            HOST + "projects: {core: {source: c, secrets: {s: {}}}}\n",
+            (5, "projects.core.secrets.s.file", "is missing", "encrypted file under secrets/", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: c, secrets: {s: {file: f, owner: root}}}}\n",
+            (5, "projects.core.secrets.s.owner", "is 'root'", "e.g. 1000:1000", ""),
+        ),
+        (
+            HOST + "projects: {core: {source: c, secrets: {s: {file: f, mode: '0999'}}}}\n",
+            (5, "projects.core.secrets.s.mode", "is '0999'", "octal mode", ""),
+        ),
         (HOST + "keep: 3\nkeep: 4\n", (6, "keep", "stands here twice", "each key once", "")),
         ("- a\n", (1, "(file)", "is a list", "a mapping: cockpit.yaml, at the top of the homelab's repository", "")),
         ("", (1, "(file)", "is empty", "at least version: and hosts:", "")),
         ("# only a comment\n", (1, "(file)", "is empty", "at least version: and hosts:", "")),
     ],
-)  # fmt: skip
+)
 def test_a_complaint_says_where_what_and_what_instead(
     tmp_path: Path, text: str, complaint: tuple[int, str, str, str, str]
 ) -> None:
@@ -149,7 +221,8 @@ def test_a_complaint_says_where_what_and_what_instead(
 
 
 def test_all_complaints_come_at_once_in_file_order(tmp_path: Path) -> None:
-    text = "version: 1\nkepp: 3\nhosts:\n  a:\n    adress: x\n    user: Root\n  b: {address: y, projects: [nix]}\nprojects:\n  c: {}\n"
+    text = "version: 1\nkepp: 3\nhosts:\n  a:\n    adress: x\n    user: Root\n"
+    text += "  b: {address: y, projects: [nix]}\nprojects:\n  c: {}\n"
     found = complaints(tmp_path, text)
     assert [(line, key) for line, key, *_ in found] == [
         (2, "kepp"),
@@ -210,10 +283,26 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("120s", 120.0), ("2m", 120.0), ("1.5s", 1.5), ("250ms", 0.25), ("1h", 3600.0), ("7", 7.0), (7, 7.0), (0.5, 0.5), (" 3s ", 3.0),
-        ("", None), ("s", None), ("-3s", None), ("3 s", None), ("3d", None), ("1e3", None), (True, None), (None, None), ("3s\n4s", None),
+        ("120s", 120.0),
+        ("2m", 120.0),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("1h", 3600.0),
+        ("7", 7.0),
+        (7, 7.0),
+        (0.5, 0.5),
+        (" 3s ", 3.0),
+        ("", None),
+        ("s", None),
+        ("-3s", None),
+        ("3 s", None),
+        ("3d", None),
+        ("1e3", None),
+        (True, None),
+        (None, None),
+        ("3s\n4s", None),
     ],
-)  # fmt: skip
+)
 def test_durations(text: object, expected: float | None) -> None:
     assert seconds(text) == expected
 

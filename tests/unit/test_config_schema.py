@@ -15,12 +15,35 @@ from cockpit.config.fields import TABLES
 from cockpit.domain.errors import SettingsError
 
 TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
-}  # fmt: skip
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
 KEYWORDS = {
-    "$schema", "$defs", "$ref", "title", "description", "default", "examples", "type", "enum", "pattern", "items",
-    "properties", "required", "additionalProperties", "propertyNames", "minimum", "minLength", "maxLength", "oneOf", "minProperties",
-}  # fmt: skip
+    "$schema",
+    "$defs",
+    "$ref",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "type",
+    "enum",
+    "pattern",
+    "items",
+    "properties",
+    "required",
+    "additionalProperties",
+    "propertyNames",
+    "minimum",
+    "minLength",
+    "maxLength",
+    "oneOf",
+    "minProperties",
+}
 HOST = "version: 1\nhosts: {a: {address: x, %s}}\n"
 PROJECT = "version: 1\nhosts: {a: {address: x}}\nprojects: {p: {source: c, %s}}\n"
 
@@ -40,9 +63,11 @@ def accepts(rule: Any, value: Any, root: dict[str, Any]) -> bool:  # noqa: ANN40
     if "oneOf" in rule and sum(accepts({"type": "object"} | r, value, root) for r in rule["oneOf"]) != 1:
         return False
     if isinstance(value, str):
-        return bool(re.search(rule.get("pattern", ""), value)) and rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", 10**6)
+        return bool(re.search(rule.get("pattern", ""), value)) and rule.get("minLength", 0) <= len(value) <= rule.get(
+            "maxLength", 10**6
+        )
     if isinstance(value, int | float):
-        return value >= rule.get("minimum", value)
+        return bool(value >= rule.get("minimum", value))
     if isinstance(value, list):
         return all(accepts(rule.get("items", True), item, root) for item in value)
     if isinstance(value, dict):

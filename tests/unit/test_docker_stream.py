@@ -32,7 +32,7 @@ async def cut(parts: list[bytes], tty: bool = False) -> list[tuple[bool, bytes]]
     collecting = asyncio.ensure_future(collect())
     for part in parts:
         reader.feed_data(part)
-        while reader._buffer:  # type: ignore[attr-defined]
+        while reader._buffer:  # type: ignore[attr-defined]  # noqa: ASYNC110 - a reader has no event for it
             await asyncio.sleep(0)
     reader.feed_eof()
     await collecting
@@ -147,7 +147,7 @@ async def test_the_reader_stands_behind_the_head(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (b"HTTP/1.0 404 Not Found\r\n\r\n{\"message\": \"no\x1b[2J such\"}", CockpitError, 'refuses: {"message": "no such"}'),
+        (b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "no\x1b[2J such"}', CockpitError, 'refuses: {"message": "no such"}'),
         (b"", Unreachable, "cannot be reached"),
         (b"\r\n\r\n", CockpitError, "refuses"),
         (b"HTTP/1.0 200 OK\r\n", Unreachable, "cannot be reached"),

@@ -57,7 +57,7 @@ async def collect(repository: GitRepository, commit: str, haves: list[str]) -> b
 
 
 async def test_tree_names_what_is_not_committed_byte_for_byte(tree: Tree) -> None:
-    odd = "a b\tc\u202e\"q\n-é"
+    odd = 'a b\tc\u202e"q\n-é'
     head = tree.commit(**{odd: "1\n", "old name": "some longer text that is kept\n", "plain": "1\n", "staged": "1\n"})
     tree.write(odd, "2\n")
     tree.git("mv", "old name", "new name")
@@ -160,7 +160,13 @@ async def test_log_and_ancestry_cope_with_commits_that_are_not_here(tree: Tree) 
     assert [c.sha for c in await repository.log(third, limit=1)] == [third]
     assert await repository.log(NOBODY) == ()
     assert (await repository.log(first))[0].message.splitlines()[-1] == "This reverts commit abc."
-    for ancestor, descendant, expected in ((first, third, True), (third, first, False), (first, first, True), (NOBODY, third, False), (first, NOBODY, False)):
+    for ancestor, descendant, expected in (
+        (first, third, True),
+        (third, first, False),
+        (first, first, True),
+        (NOBODY, third, False),
+        (first, NOBODY, False),
+    ):
         assert await repository.is_ancestor(ancestor, descendant) is expected
     assert await repository.known([second, NOBODY, first]) == (second, first)
     assert await repository.known([]) == ()
@@ -195,7 +201,9 @@ async def test_a_pack_is_what_the_other_side_lacks(tree: Tree, tmp_path: Path) -
     subprocess.run(["git", "init", "-q", "--bare", str(bare)], check=True)
 
     def unpack(pack: bytes) -> None:
-        subprocess.run(["git", "-C", str(bare), "index-pack", "--fix-thin", "--stdin"], input=pack, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-C", str(bare), "index-pack", "--fix-thin", "--stdin"], input=pack, check=True, capture_output=True
+        )
 
     whole = await collect(repository, first, [])
     unpack(whole)

@@ -28,7 +28,16 @@ def test_the_wrap_after_64_years_is_still_an_id() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("k3x9q2ab", True), ("k", True), ("", False), ("k3x9q2abc", False), ("K3", False), ("il", False), ("../x", False), ("a\n", False)],
+    [
+        ("k3x9q2ab", True),
+        ("k", True),
+        ("", False),
+        ("k3x9q2abc", False),
+        ("K3", False),
+        ("il", False),
+        ("../x", False),
+        ("a\n", False),
+    ],
 )
 def test_prefixes(text: str, expected: bool) -> None:
     assert is_run_id(text) is expected

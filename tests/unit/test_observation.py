@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from cockpit.domain.errors import CockpitError, Unreachable
-from cockpit.observe import observation
 from cockpit.observe.observation import Observation, Observer
 from tests.unit.fake_clock import START, FakeClock
 
@@ -147,7 +146,7 @@ async def test_how_long_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.Event().wait()
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(observation.asyncio, "wait", wait)
+    monkeypatch.setattr(asyncio, "wait", wait)
     observer = Observer(source, clock)
     source.answers = [1, 2, 3, Unreachable("silent"), Unreachable("silent")]
     running = asyncio.ensure_future(observer.run())

@@ -26,10 +26,16 @@ def attempt(seq: int, **more: Any) -> tuple[dict[str, Any], dict[str, Any] | Non
     """(intent, outcome) of a deploy that went well, unless told otherwise."""
     outcome = {"result": "done", "generation": seq, "ended": NOW - 1000 + seq * 10, "timings": [["activate", 3.1]]}
     intent = {
-        "kind": "deploy", "who": "ada", "origin": "laptop", "started": NOW - 1005 + seq * 10, "commit": A, "subject": "Subject",
-        "old": {"closure": store("0"), "generation": seq - 1, "commit": B}, "new": {"closure": store("1"), "generation": None, "commit": A},
+        "kind": "deploy",
+        "who": "ada",
+        "origin": "laptop",
+        "started": NOW - 1005 + seq * 10,
+        "commit": A,
+        "subject": "Subject",
+        "old": {"closure": store("0"), "generation": seq - 1, "commit": B},
+        "new": {"closure": store("1"), "generation": None, "commit": A},
         "previous_health": {"healthy": True, "why": ""},
-    }  # fmt: skip
+    }
     for key, value in more.items():
         (outcome if key in ("result", "generation", "ended", "hold", "phase", "reason", "timings") else intent)[key] = value
     return intent, None if more.get("result") == "open" else outcome
@@ -46,21 +52,41 @@ def attempts(*found: tuple[int, str, tuple[dict[str, Any], dict[str, Any] | None
 
 
 GOOD: dict[str, str] = {
-    "probe": "1", "time": f"{NOW + 2}\n", "running": store("2") + "\n", "profile": store("2") + "\n", "profile_link": "system-3-link\n",
-    "boot_default": store("2"), "booted": store("1"), "unit": "inactive\n", "load": "0.42", "uptime": "12345.6",
-    "generations": f"system-1-link {NOW - 299.5} {store('0')}\nsystem-2-link {NOW - 200} {store('1')}\nsystem-3-link {NOW - 100} {store('2')}\n",
-    "versions": "/nix/var/nix/profiles/system-3-link 26.05 6.12.60\n/nix/var/nix/profiles/system-1-link 25.11 *\n/run/current-system 26.05 6.12.60\n/run/booted-system 26.05 6.12.58\n",
-    "commits": f'/nix/var/nix/profiles/system-3-link/cockpit/manifest.json:"commit": "{A}"\n/run/current-system/cockpit/manifest.json:"commit": "{A}"\n',
+    "probe": "1",
+    "time": f"{NOW + 2}\n",
+    "running": store("2") + "\n",
+    "profile": store("2") + "\n",
+    "profile_link": "system-3-link\n",
+    "boot_default": store("2"),
+    "booted": store("1"),
+    "unit": "inactive\n",
+    "load": "0.42",
+    "uptime": "12345.6",
+    "generations": f"system-1-link {NOW - 299.5} {store('0')}\n"
+    f"system-2-link {NOW - 200} {store('1')}\nsystem-3-link {NOW - 100} {store('2')}\n",
+    "versions": "/nix/var/nix/profiles/system-3-link 26.05 6.12.60\n/nix/var/nix/profiles/system-1-link 25.11 *\n"
+    "/run/current-system 26.05 6.12.60\n/run/booted-system 26.05 6.12.58\n",
+    "commits": f'/nix/var/nix/profiles/system-3-link/cockpit/manifest.json:"commit": "{A}"\n'
+    f'/run/current-system/cockpit/manifest.json:"commit": "{A}"\n',
     "revisions": f'/nix/var/nix/profiles/system-2-link/sw/bin/nixos-version:"configurationRevision":"{B}"\n',
-    "kernels": "/k1 /i1 /m1 \n/k1 /i1 /m1 \n", "failed": "nginx.service loaded failed failed Web\n\n",
-    "disks": "Filesystem 1B-blocks Used Available Capacity Mounted on\n/dev/a 1000 250 750 25% /\n/dev/a 1000 250 750 25% /\n- x\n",
+    "kernels": "/k1 /i1 /m1 \n/k1 /i1 /m1 \n",
+    "failed": "nginx.service loaded failed failed Web\n\n",
+    "disks": "Filesystem 1B-blocks Used Available Capacity Mounted on\n/dev/a 1000 250 750 25% /\n"
+    "/dev/a 1000 250 750 25% /\n- x\n",
     "owned": '["core", "old"]',
-}  # fmt: skip
+}
 MANIFEST = {
-    "commit": A, "host": "alpha", "keep": 7,
-    "projects": {"core": {"directory": "/srv/core", "secrets": {"db": {}}, "services": {
-        "web": {"oneshot": False}, "setup": {"oneshot": True}, "off": {"replicas": 0}, "broken": 7}}},
-}  # fmt: skip
+    "commit": A,
+    "host": "alpha",
+    "keep": 7,
+    "projects": {
+        "core": {
+            "directory": "/srv/core",
+            "secrets": {"db": {}},
+            "services": {"web": {"oneshot": False}, "setup": {"oneshot": True}, "off": {"replicas": 0}, "broken": 7},
+        }
+    },
+}
 
 
 def read(*parts: dict[str, str], without: tuple[str, ...] = ()) -> HostFacts:
@@ -74,9 +100,10 @@ def outcomes(facts: HostFacts) -> dict[int | None, tuple[Verdict, float | None, 
 
 def row(service: str, state: str, status: str, **labels: str) -> dict[str, Any]:
     return {
-        "State": state, "Status": status,
+        "State": state,
+        "Status": status,
         "Labels": {"com.docker.compose.project": "core", "com.docker.compose.service": service} | labels,
-    }  # fmt: skip
+    }
 
 
 def test_a_good_reading() -> None:
@@ -101,7 +128,7 @@ def test_only_what_is_missing_is_missing() -> None:
     assert (bare.generations, bare.running.path, bare.host_time) == ((), "", NOW)
 
 
-@pytest.mark.parametrize("printed", [b"", b"sh: not found\n", b"\xff\0\xfe", "\x1b]52;c;x\x07boom".encode()])
+@pytest.mark.parametrize("printed", [b"", b"sh: not found\n", b"\xff\0\xfe", b"\x1b]52;c;x\x07boom"])
 def test_no_probe_at_all_is_told(printed: bytes) -> None:
     with pytest.raises(CockpitError, match="alpha could not be read") as caught:
         facts_from("alpha", printed, NOW)
@@ -126,7 +153,7 @@ def test_several_generations_of_the_same_closure() -> None:
 def test_a_test_only_system_is_an_unnumbered_first_row() -> None:
     facts = read({"running": store("7")})
     first = facts.generations[0]
-    assert (first.number, first.badges, first.created) == (None, {Badge.RUNNING, Badge.TEST_ONLY}, None)
+    assert first.number is None and first.created is None and first.badges == {Badge.RUNNING, Badge.TEST_ONLY}
     assert first.closure.path == store("7") and facts.running_generation is first
     assert [g.number for g in facts.generations if Badge.DEFAULT in g.badges] == [3]
 
@@ -139,9 +166,17 @@ def test_other_kernels_need_a_reboot() -> None:
 
 
 def test_verdicts() -> None:
-    rollback = attempt(4, kind="rollback", generation=2, old={"generation": 3}, hold={"abandoned": [A], "by": "ada", "at": NOW, "why": "it broke"})
+    rollback = attempt(
+        4,
+        kind="rollback",
+        generation=2,
+        old={"generation": 3},
+        hold={"abandoned": [A], "by": "ada", "at": NOW, "why": "it broke"},
+    )
     facts = read(
-        attempts((2, "r2", attempt(2)), (3, "r3", attempt(3, origin="https://github.com/x/y/actions/runs/77")), (4, "r4", rollback)),
+        attempts(
+            (2, "r2", attempt(2)), (3, "r3", attempt(3, origin="https://github.com/x/y/actions/runs/77")), (4, "r4", rollback)
+        ),
         {"running": store("1"), "profile": store("1"), "profile_link": "system-2-link"},
         without=("failed",),
     )
@@ -194,16 +229,28 @@ def test_decisions_and_abandoned() -> None:
     text = attempts((5, "r5", attempt(5, result="reverted", phase="verify", reason="web is ill")))["attempts"]
     listing = "lrwxrwxrwx 1 root root 8 Nov 23 07:00 000005-r5/decision -> reverted\n"
     (found,) = read({"attempts": text + "000005-r5/abandoned:by ada: too slow\n", "decisions": listing}).attempts
-    assert (found.decision, found.abandoned, found.phase, found.reason) == ("reverted", "by ada: too slow", "verify", "web is ill")
+    assert (found.decision, found.abandoned, found.phase, found.reason) == (
+        "reverted",
+        "by ada: too slow",
+        "verify",
+        "web is ill",
+    )
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        '000005-r5/intent.json:{"kind": "dep', "000005-r5/intent.json:", "000005-r5/intent.json:[1]", "nonsense", ":", "/x:{}",
-        'x-r5/intent.json:{"kind": "deploy"}', "000005-r5/intent.json:" + "[" * 100_000, '²-r5/intent.json:{"kind": "deploy"}',
+        '000005-r5/intent.json:{"kind": "dep',
+        "000005-r5/intent.json:",
+        "000005-r5/intent.json:[1]",
+        "nonsense",
+        ":",
+        "/x:{}",
+        'x-r5/intent.json:{"kind": "deploy"}',
+        "000005-r5/intent.json:" + "[" * 100_000,
+        '²-r5/intent.json:{"kind": "deploy"}',
     ],
-)  # fmt: skip
+)
 def test_a_half_written_attempt_costs_only_itself(line: str) -> None:
     good = attempts((4, "r4", attempt(4)))["attempts"]
     assert [a.run for a in read({"attempts": line + "\n" + good}).attempts] == ["r4"]
@@ -212,11 +259,19 @@ def test_a_half_written_attempt_costs_only_itself(line: str) -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        '{"result": "new-word"}', '{"result": ["done"]}', '{"result": {}}', '{"result": "done", "timings": 5}', '{"result": "done", "timings": [["a", "b"]]}',
-        '{"result": "done", "hold": {"abandoned": 7}}', '{"result": "done", "hold": 7}', '{"result": "done", "generation": "x", "ended": "y"}',
-        '{"result": "done", "ended": 1e400}', '{"result": "done", "ended": 1' + "0" * 400 + "}", '{"result": "done", "timings": [["a", null]], "hold": []}',
+        '{"result": "new-word"}',
+        '{"result": ["done"]}',
+        '{"result": {}}',
+        '{"result": "done", "timings": 5}',
+        '{"result": "done", "timings": [["a", "b"]]}',
+        '{"result": "done", "hold": {"abandoned": 7}}',
+        '{"result": "done", "hold": 7}',
+        '{"result": "done", "generation": "x", "ended": "y"}',
+        '{"result": "done", "ended": 1e400}',
+        '{"result": "done", "ended": 1' + "0" * 400 + "}",
+        '{"result": "done", "timings": [["a", null]], "hold": []}',
     ],
-)  # fmt: skip
+)
 def test_an_outcome_of_wrong_types_costs_only_itself(outcome: str) -> None:
     intent = json.dumps(attempt(5)[0])
     (found,) = read({"attempts": f"000005-r5/intent.json:{intent}\n000005-r5/outcome.json:{outcome}\n"}).attempts
@@ -224,7 +279,8 @@ def test_an_outcome_of_wrong_types_costs_only_itself(outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "intent", ['{"kind": [1], "who": {}}', '{"kind": {}, "old": 7, "new": "x"}', '{"started": "x", "previous_health": 3, "commit": 7}']
+    "intent",
+    ['{"kind": [1], "who": {}}', '{"kind": {}, "old": 7, "new": "x"}', '{"started": "x", "previous_health": 3, "commit": 7}'],
 )
 def test_an_intent_of_wrong_types(intent: str) -> None:
     (found,) = read({"attempts": f"000005-r5/intent.json:{intent}\n"}).attempts
@@ -233,7 +289,13 @@ def test_an_intent_of_wrong_types(intent: str) -> None:
 
 @pytest.mark.parametrize(
     "manifest",
-    ['{"projects": 7}', '{"projects": {"a": {"secrets": 5}}}', '{"projects": {"a": {"services": [1]}}, "keep": "x", "commit": 7}', "{", "[]"],
+    [
+        '{"projects": 7}',
+        '{"projects": {"a": {"secrets": 5}}}',
+        '{"projects": {"a": {"services": [1]}}, "keep": "x", "commit": 7}',
+        "{",
+        "[]",
+    ],
 )
 def test_a_manifest_of_wrong_types(manifest: str) -> None:
     assert read({"manifest": manifest, "containers": "[]"}).name == "alpha"
@@ -243,11 +305,30 @@ def test_nothing_hostile_comes_through() -> None:
     evil = "\x1b]52;c;eA==\x07\u202e[red]x\x1b[31m\x07"
     hold = {"abandoned": [evil], "by": evil, "at": NOW, "why": evil}
     parts: dict[str, str] = {key: value + evil for key, value in GOOD.items() if key != "probe"}
-    bad = attempt(4, kind="rollback", who=evil, origin=evil, subject=evil, commit=evil, reason=evil, phase=evil, hold=hold, timings=[[evil, 1]])
+    bad = attempt(
+        4,
+        kind="rollback",
+        who=evil,
+        origin=evil,
+        subject=evil,
+        commit=evil,
+        reason=evil,
+        phase=evil,
+        hold=hold,
+        timings=[[evil, 1]],
+    )
     parts |= attempts((4, "r4" + evil, bad))
-    parts |= {"manifest": json.dumps({"commit": evil, "host": evil, "projects": {evil: {"directory": evil, "services": {evil: {}}, "secrets": {evil: {}}}}})}
+    parts |= {
+        "manifest": json.dumps(
+            {"commit": evil, "host": evil, "projects": {evil: {"directory": evil, "services": {evil: {}}, "secrets": {evil: {}}}}}
+        )
+    }
     parts |= {"unit": "active", "holder": json.dumps({"run": evil, "who": evil}), "owned": json.dumps([evil]), "containers": "[]"}
-    parts |= {"failed": evil + " x", "versions": f"/run/current-system {evil} {evil}\n/run/booted-system a {evil}", "kernels": "1 1 1\n2 2 2\n"}
+    parts |= {
+        "failed": evil + " x",
+        "versions": f"/run/current-system {evil} {evil}\n/run/booted-system a {evil}",
+        "kernels": "1 1 1\n2 2 2\n",
+    }
     shown = str(read(parts)).replace("\\\\", "")
     assert "[red]x" in shown
     for found in ("\\x1b", "\\x07", "\\u202e", "\x1b", "\u202e"):
@@ -256,9 +337,11 @@ def test_nothing_hostile_comes_through() -> None:
 
 def test_what_the_containers_do() -> None:
     rows = [
-        row("web", "running", "Up 2 hours"), row("setup", "exited", "Exited (0) 2 hours ago"),
-        row("web", "exited", "Exited (1)", **{"com.docker.compose.oneoff": "True"}), row("stranger", "exited", "Exited (1)"),
-    ]  # fmt: skip
+        row("web", "running", "Up 2 hours"),
+        row("setup", "exited", "Exited (0) 2 hours ago"),
+        row("web", "exited", "Exited (1)", **{"com.docker.compose.oneoff": "True"}),
+        row("stranger", "exited", "Exited (1)"),
+    ]
     part = {"manifest": json.dumps(MANIFEST)}
 
     def stopped(found: object) -> tuple[str, ...]:
@@ -278,7 +361,10 @@ def test_what_the_containers_do() -> None:
 
 
 def test_docker_ps_lines_say_the_same() -> None:
-    lines = [json.dumps(r | {"Labels": ",".join(f"{k}={v}" for k, v in r["Labels"].items())}) for r in (row("web", "running", "Up"), row("setup", "exited", "Exited (3)"))]
+    lines = [
+        json.dumps(r | {"Labels": ",".join(f"{k}={v}" for k, v in r["Labels"].items())})
+        for r in (row("web", "running", "Up"), row("setup", "exited", "Exited (3)"))
+    ]
     assert read({"manifest": json.dumps(MANIFEST), "containers": "\n".join(lines) + "\nnoise\n"}).stopped == ("core/setup",)
 
 

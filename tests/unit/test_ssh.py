@@ -57,7 +57,7 @@ class Server:
 
     async def _process(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         command = process.command or ""
-        process.signal_received = self.signals.put_nowait  # type: ignore[method-assign]
+        vars(process)["signal_received"] = self.signals.put_nowait
         self.started.set()
         if command == "cat":
             while chunk := await process.stdin.read(1 << 16):
@@ -149,7 +149,7 @@ async def test_a_pin_that_is_no_key(server: Server) -> None:
 
 async def test_without_a_pin_known_hosts_decides(server: Server, tmp_path: Path) -> None:
     async with connected(server, None) as host:
-        with pytest.raises(Unreachable, match="host key of .* is not known") as caught:
+        with pytest.raises(Unreachable, match=r"host key of .* is not known") as caught:
             await host.exec("true")
         assert "ssh-keyscan" in caught.value.hint
     known = tmp_path / "known"
@@ -183,7 +183,7 @@ async def test_a_silent_server(server: Server, monkeypatch: pytest.MonkeyPatch) 
     writers: list[asyncio.StreamWriter] = []
     silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     host = SshConnection(settings(silent.sockets[0].getsockname()[1], public(server.key)))
-    with pytest.raises(Unreachable, match="does not answer|cannot be reached"):
+    with pytest.raises(Unreachable, match=r"does not answer|cannot be reached"):
         await host.exec("true")
     silent.close()
     for writer in writers:
@@ -290,7 +290,9 @@ async def by_leaving_both(host: SshConnection, server: Server) -> None:
 
 
 @pytest.mark.parametrize("stop", [by_cancelling, by_the_deadline, by_leaving_lines, by_leaving_both])
-async def test_what_is_given_up_ends_there_too(server: Server, stop: Callable[[SshConnection, Server], AsyncIterator[None]]) -> None:
+async def test_what_is_given_up_ends_there_too(
+    server: Server, stop: Callable[[SshConnection, Server], AsyncIterator[None]]
+) -> None:
     async with connected(server) as host:
         await stop(host, server)  # type: ignore[misc]
         assert await asyncio.wait_for(server.signals.get(), 10) == "TERM"
@@ -322,7 +324,9 @@ async def test_a_socket_of_the_host_is_forwarded(server: Server, tmp_path: Path)
 
     remote = await asyncio.start_unix_server(echo, str(tmp_path / "engine.sock"))
     async with connected(server) as host:
-        local, again = await asyncio.gather(host.forward(str(tmp_path / "engine.sock")), host.forward(str(tmp_path / "engine.sock")))
+        local, again = await asyncio.gather(
+            host.forward(str(tmp_path / "engine.sock")), host.forward(str(tmp_path / "engine.sock"))
+        )
         assert local == again and Path(local).parent.stat().st_mode & 0o777 == 0o700
         assert await ask(local) == b"hello\n"
         server.cut()

@@ -80,8 +80,47 @@ def test_removal_does_not_put_a_new_escape_together() -> None:
 
 
 def test_nothing_hostile_survives_chance() -> None:
-    pieces = ["\x1b", "[", "]", "P", "_", "^", "X", "\\", "\x07", "\x9c", "\x9b", "m", "31", ";", "?", "52", "h", "J", " ", "\t", "\n"]
-    pieces += ["a", "é", "\u202e", "\u200b", "\x00", "\x7f", "\x85", "\x18", "\x1a", "\x1b[31m", "\x1b[0m", "\ud83d", "(", "0", ">", "\ufeff"]
+    pieces = [
+        "\x1b",
+        "[",
+        "]",
+        "P",
+        "_",
+        "^",
+        "X",
+        "\\",
+        "\x07",
+        "\x9c",
+        "\x9b",
+        "m",
+        "31",
+        ";",
+        "?",
+        "52",
+        "h",
+        "J",
+        " ",
+        "\t",
+        "\n",
+    ]
+    pieces += [
+        "a",
+        "é",
+        "\u202e",
+        "\u200b",
+        "\x00",
+        "\x7f",
+        "\x85",
+        "\x18",
+        "\x1a",
+        "\x1b[31m",
+        "\x1b[0m",
+        "\ud83d",
+        "(",
+        "0",
+        ">",
+        "\ufeff",
+    ]
     chance = random.Random(20261123)  # noqa: S311 - repeatable, not secret
     for _ in range(20_000):
         text = "".join(chance.choices(pieces, k=chance.randrange(1, 16)))

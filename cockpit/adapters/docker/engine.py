@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -66,7 +67,8 @@ class DockerEngine:
                 self._clients[key] = docker.APIClient(base_url=f"unix://{path}", timeout=TIMEOUT, version="1.41")
             return work(self._clients[key])
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:
-            self._clients.pop(key, None)
+            if (broken := self._clients.pop(key, None)) is not None:
+                broken.close()
             if isinstance(error, docker.errors.APIError):
                 raise CockpitError(
                     f"the container engine of {self._host} refuses", plain(str(error.explanation or error))
@@ -247,15 +249,24 @@ class DockerEngine:
                 reason = ", out of memory" if state.get("OOMKilled") else ""
                 put([LogGap(self._host, project, service, self._clock.now(), f"{service} exited: {code}{reason}", bad=code != 0)])
             tail = 100_000
-            while data is not None and not (data.get("State") or {}).get("Running"):
+            # a start that ended again between two looks counts too: its lines say why
+            while data is not None and not _began(data, state):
                 await asyncio.sleep(1)
                 data = await self._call(lambda api: _inspect(api, container))
 
     async def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # a call that still runs would leave its socket open behind us; one that hangs is not waited for
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+
+
+def _began(data: dict[str, Any], before: dict[str, Any]) -> bool:
+    now = data.get("State") or {}
+    return bool(now.get("Running")) or now.get("StartedAt") != before.get("StartedAt")
 
 
 def _coarse(row: dict[str, Any]) -> str:

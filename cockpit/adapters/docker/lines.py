@@ -18,8 +18,8 @@ _LEVELS = {
     "trace": Level.DEBUG, "debug": Level.DEBUG, "dbg": Level.DEBUG, "10": Level.DEBUG, "20": Level.DEBUG,
     "info": Level.INFO, "information": Level.INFO, "notice": Level.INFO, "inf": Level.INFO, "30": Level.INFO,
     "warn": Level.WARN, "warning": Level.WARN, "wrn": Level.WARN, "40": Level.WARN,
-    "err": Level.ERROR, "error": Level.ERROR, "fatal": Level.ERROR, "crit": Level.ERROR, "critical": Level.ERROR, "panic": Level.ERROR,
-    "alert": Level.ERROR, "emerg": Level.ERROR, "50": Level.ERROR, "60": Level.ERROR,
+    "err": Level.ERROR, "error": Level.ERROR, "fatal": Level.ERROR, "crit": Level.ERROR, "critical": Level.ERROR,
+    "panic": Level.ERROR, "alert": Level.ERROR, "emerg": Level.ERROR, "50": Level.ERROR, "60": Level.ERROR,
 }  # fmt: skip
 _HEAD = 200
 """A level stands near a line's start; looking further finds words that mean something else."""

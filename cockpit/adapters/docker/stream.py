@@ -26,7 +26,8 @@ async def open_stream(socket: str, path: str) -> tuple[asyncio.StreamReader, asy
                 if status != [b"200"]:
                     body = await reader.read(2000)
                     raise CockpitError(
-                        "the container engine refuses", plain(body.decode("utf-8", "replace").strip()) or head[:80].decode("latin-1")
+                        "the container engine refuses",
+                        plain(body.decode("utf-8", "replace").strip()) or head[:80].decode("latin-1"),
                     )
             except BaseException:
                 writer.close()
