@@ -162,7 +162,6 @@ in
       after = [
         "docker.service"
         "cockpit-secrets.service"
-        "cockpit-recover.service"
       ];
       serviceConfig = {
         Type = "oneshot";
@@ -172,10 +171,21 @@ in
       };
     };
 
-    # At boot, and whenever the transaction's unit failed: until no attempt is open.
+    # At boot and again and again: until no attempt is open. A timer, because OnFailure= of the transaction's transient unit would
+    # keep its name taken after a failure; one more signal ends an ExecStopPost=, so that alone is not enough. And no target may
+    # wait for it: the activation that it runs would wait for that target.
+    systemd.timers.cockpit-recover = {
+      description = "Look for an interrupted deploy";
+      wantedBy = [ "timers.target" ];
+      timerConfig = {
+        OnBootSec = "1s";
+        OnUnitInactiveSec = "20s";
+        AccuracySec = "1s";
+      };
+    };
+
     systemd.services.cockpit-recover = {
       description = "Finish or revert an interrupted deploy";
-      wantedBy = [ "multi-user.target" ];
       wants = [ "docker.service" ];
       after = [ "docker.service" ];
       restartIfChanged = false;
@@ -189,6 +199,8 @@ in
         RestartSteps = "6";
         RestartMaxDelaySec = "300";
         TimeoutStartSec = "1800";
+        # nothing to do is nothing to log
+        LogLevelMax = "notice";
       };
     };
   };

@@ -125,11 +125,6 @@ verb_state() { # [RUN]
 
 valid_run_prefix() { [[ $1 =~ ^[0-9a-z]{1,16}$ ]] || fail 2 "'$1' is no run id"; }
 
-# A unit that failed stays loaded while its OnFailure= is remembered, and then nobody could take its name.
-free_name() {
-  unit_active || systemctl reset-failed "$UNIT" 2>/dev/null || true
-}
-
 verb_run() { # request on standard input
   local request run folder status=0 tries
   request=$(head -c 1000000)
@@ -142,11 +137,10 @@ verb_run() { # request on standard input
   printf '%s' "$request" >"$folder/request.json"
   local revert_after
   revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
-  free_name
   # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
   systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
     -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
-    -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" -p OnFailure=cockpit-recover.service \
+    -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
     "$COCKPIT_SELF/cockpit-transaction" supervise "$run" >"$folder/systemd" 2>&1 </dev/null || status=$?
   if [ "$status" != 0 ]; then
     local holder why
@@ -200,7 +194,6 @@ verb_recover() { # [--wait]: starts recovery in the transaction's unit where an 
     jq -cn --arg o "${open#*-}" '{open: (if $o == "" then null else $o end)}'
     return
   fi
-  free_name
   if [ -n "$open" ]; then
     systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit recovery" -p Delegate=yes -p KillMode=control-group \
       -p TimeoutStopSec=1800 -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" "$COCKPIT_SELF/cockpit-transaction" recover-here >&2 || true
@@ -210,7 +203,6 @@ verb_recover() { # [--wait]: starts recovery in the transaction's unit where an 
       unit_active || break
       sleep 0.5
     done
-    free_name
     [ -z "$(open_attempt)" ] || fail 6 "attempt $(open_attempt) is still open" "$(cat "$STATE/RESCUE.txt" 2>/dev/null || true)"
     drop_roots
   fi
