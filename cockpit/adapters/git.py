@@ -10,12 +10,19 @@ from cockpit.adapters import process
 from cockpit.domain.errors import CockpitError, Refused, UsageError
 from cockpit.domain.repository import Commit, TreeState
 
-_FORMAT = "%H%x1f%an%x1f%ct%x1f%s%x1f%B%x1e"
+_FORMAT = "%H%x00%an%x00%ct%x00%s%x00%B"
+"""With -z every field ends with NUL, the one byte that no commit can hold."""
+_ELSEWHERE = {
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR",
+    "GIT_NAMESPACE", "GIT_PREFIX", "SOPS_AGE_KEY",
+}  # fmt: skip
+"""What would lead git to another repository (a hook's environment), and what it must not see."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat"}
+    kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat"}
 
 
 class GitRepository:
@@ -61,18 +68,15 @@ class GitRepository:
         return TreeState(branch, head[0] if head else None, ahead, behind, tuple(modified), tuple(untracked))
 
     async def _commits(self, *args: str, stdin: bytes | None = None) -> tuple[Commit, ...]:
-        done = await self._git("log", "--no-show-signature", f"--format={_FORMAT}", *args, stdin=stdin)
+        done = await self._git("log", "-z", "--no-show-signature", "--no-color", f"--format=tformat:{_FORMAT}", *args, stdin=stdin)
         if done.code != 0:
             return ()
-        found: list[Commit] = []
-        for record in done.text.split("\x1e"):
-            parts = record.lstrip("\n").split("\x1f", 4)
-            if len(parts) == 5:
-                found.append(Commit(sha=parts[0], author=parts[1], time=float(parts[2]), subject=parts[3], message=parts[4]))
-        return tuple(found)
+        fields = done.text.split("\0")
+        records = (fields[at : at + 5] for at in range(0, len(fields) - 5, 5))
+        return tuple(Commit(sha=r[0], author=r[1], time=float(r[2] or 0), subject=r[3], message=r[4]) for r in records)
 
     async def resolve(self, revision: str) -> Commit:
-        if not revision or revision.startswith("-") or "\0" in revision or "\n" in revision:
+        if not _harmless(revision):
             raise UsageError(f"{revision!r} is no revision", "", "give a commit, a branch or a tag")
         done = await self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if done.code != 0:
@@ -115,26 +119,32 @@ class GitRepository:
                 )
 
     async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        if not (_harmless(ancestor) and _harmless(descendant)):
+            return False
         return (await self._git("merge-base", "--is-ancestor", ancestor, descendant)).code == 0
 
     async def log(self, include: str, exclude: Sequence[str] = (), limit: int = 1000) -> tuple[Commit, ...]:
+        if not _harmless(include):
+            return ()
         known = await self.known(exclude) if exclude else ()
         return await self._commits(f"--max-count={limit}", include, *(f"^{sha}" for sha in known), "--")
 
     async def read(self, commit: str, path: str) -> bytes:
+        if not _harmless(commit):
+            raise UsageError(f"{commit!r} is no commit")
         done = await self._git("cat-file", "blob", f"{commit}:{path}")
         if done.code != 0:
             raise UsageError(f"{path} is not in commit {commit[:7]}", done.complaint)
         return done.out
 
     async def tree_id(self, commit: str, path: str) -> str | None:
-        done = await self._git("rev-parse", "--verify", "--quiet", f"{commit}:{path}")
+        done = await self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}")
         return done.text.strip() if done.code == 0 else None
 
     async def known(self, commits: Sequence[str]) -> tuple[str, ...]:
         if not commits:
             return ()
-        asked = "".join(f"{sha}^{{commit}}\n" for sha in commits).encode()
+        asked = "".join(f"{sha}^{{commit}}\n" for sha in commits if _harmless(sha)).encode()
         done = await self._git("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
         found = {line.split()[0] for line in done.text.splitlines() if line.endswith(" commit")}
         return tuple(sha for sha in commits if sha in found)
@@ -152,3 +162,8 @@ class GitRepository:
             return {}
         found = await self._commits("--no-walk=unsorted", "--stdin", stdin="".join(f"{sha}\n" for sha in known).encode())
         return {commit.sha: commit for commit in found}
+
+
+def _harmless(revision: str) -> bool:
+    """Whether git takes it for a revision: some come from hosts and from the command line."""
+    return bool(revision) and not revision.startswith(("-", "^")) and not any(c in revision for c in "\0\n")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cockpit.adapters.lean import load_asyncssh
 from cockpit.domain.errors import CockpitError, HostKeyMismatch, Unreachable
 from cockpit.domain.settings import HostSettings
 
@@ -54,6 +55,7 @@ class SshConnection:
     # ---- connecting ------------------------------------------------------------------------------------------------------
 
     async def _open(self) -> asyncssh.SSHClientConnection:
+        load_asyncssh()
         import asyncssh
 
         settings = self._settings
@@ -173,9 +175,9 @@ class SshConnection:
 
     async def exec(self, command: str, *, stdin: bytes | AsyncIterator[bytes] | None = None, deadline: float = 30.0) -> Answer:
         """Runs a command to its end. Unreachable when the connection fails; a deadline ends the remote process group."""
+        connection = await self._connected()
         import asyncssh
 
-        connection = await self._connected()
         try:
             async with asyncio.timeout(deadline):
                 process = await self._start(connection, command)
@@ -203,9 +205,9 @@ class SshConnection:
 
     async def lines(self, command: str, *, stdin: bytes | None = None, idle: float | None = None) -> AsyncIterator[bytes]:
         """Lines of a command's standard output, as they come; ends with it. `idle` seconds without any: Unreachable."""
+        connection = await self._connected()
         import asyncssh
 
-        connection = await self._connected()
         try:
             process = await self._start(connection, command, stderr=asyncssh.DEVNULL)
         except (OSError, asyncssh.Error) as error:
@@ -229,9 +231,9 @@ class SshConnection:
 
     async def both(self, command: str, *, deadline: float) -> AsyncIterator[tuple[str, bytes]]:
         """Lines of standard error as they come, as ("err", line); then ("out", everything) and ("code", number)."""
+        connection = await self._connected()
         import asyncssh
 
-        connection = await self._connected()
         try:
             async with asyncio.timeout(deadline):
                 process = await self._start(connection, command)
@@ -255,10 +257,10 @@ class SshConnection:
 
     async def forward(self, remote_socket: str) -> str:
         """A local unix socket that leads to one on the host, in a folder that only we can enter."""
-        import asyncssh
-
         async with self._forwarding:
             connection = await self._connected()
+            import asyncssh
+
             if remote_socket in self._forwards:
                 return self._forwards[remote_socket]
             if self._folder is None:

@@ -29,14 +29,15 @@ _TAGS = {"int": "integer", "float": "float", "bool": "boolean", "null": "null", 
 def read(path: Path) -> Node:
     """Raises UsageError where the file cannot be read, SettingsError where it is no YAML."""
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+        text = data[:MOST].decode("utf-8") if len(data) <= MOST else ""
     except FileNotFoundError:
         raise UsageError(f"there is no {path}", "", "run cockpit in the homelab's repository, or give --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read", str(error)) from None
-    if size > MOST:
-        raise UsageError(f"{path} is too big", f"{size} bytes, {MOST} are the most")
+    if len(data) > MOST:
+        raise UsageError(f"{path} is too big", f"{MOST} bytes are the most")
     return parse(text, path.name)
 
 

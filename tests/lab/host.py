@@ -121,7 +121,25 @@ class LabHost:
         run("docker", "rm", "-f", "-v", name, check=False)
         host = cls(name, f"{SUBNET}.{number}", Path(tempfile.mkdtemp(prefix=f"cockpit-lab-{name}-")))
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(host.key), "-C", "lab")
-        argv = ["docker", "run", "-d", "--name", name, "--hostname", name, "--network", NETWORK, "--ip", host.address]
+        for attempt in range(number, number + 10):
+            # another test run on this machine may have taken the address
+            host.address = f"{SUBNET}.{attempt}"
+            done = run(*cls._argv(name, host.address, image), check=False)
+            if done.returncode == 0:
+                break
+            run("docker", "rm", "-f", "-v", name, check=False)
+            if "in use" not in done.stderr:
+                raise RuntimeError(f"the lab host {name} could not be started: {done.stderr}")
+        else:
+            raise RuntimeError(f"no free address for {name} from {SUBNET}.{number} on")
+        host._created = True
+        host.wait_ready()
+        host.authorise()
+        return host
+
+    @staticmethod
+    def _argv(name: str, address: str, image: str) -> list[str]:
+        argv = ["docker", "run", "-d", "--name", name, "--hostname", name, "--network", NETWORK, "--ip", address]
         for capability in CAPABILITIES:
             argv += ["--cap-add", capability]
         for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
@@ -130,12 +148,7 @@ class LabHost:
         if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
             argv += ["-e", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1", "-e", f"SYSTEMD_PROC_CMDLINE={LEGACY}"]
         argv += ["-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-v", "/var/lib/docker"]
-        argv += ["--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec", "--tmpfs", "/run/lock", image, "/sbin/lab-init"]
-        run(*argv)
-        host._created = True
-        host.wait_ready()
-        host.authorise()
-        return host
+        return [*argv, "--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec", "--tmpfs", "/run/lock", image, "/sbin/lab-init"]
 
     @property
     def key(self) -> Path:

@@ -31,7 +31,7 @@ if [ ! -e "$tarball" ]; then
     mkdir -p "$root/usr/lib/systemd/system/$(dirname "$link")"
     cp -a "$root/etc/systemd/system/$link" "$root/usr/lib/systemd/system/$link"
   done
-  rm -rf "$root"/etc/systemd/system/*
+  rm -rf "$root"/etc/systemd/system/* "$root"/etc/ssh/ssh_host_* # every host makes its own keys
   for unit in systemd-udevd systemd-networkd systemd-resolved getty@tty1 systemd-pstore e2scrub_reap apt-daily apt-daily-upgrade fstrim dpkg-db-backup systemd-journal-flush; do
     ln -sf /dev/null "$root/usr/lib/systemd/system/$unit.service"
   done
