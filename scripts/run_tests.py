@@ -45,7 +45,7 @@ class Group:
     """Whether it uses the machine's Docker engine: started before its workers, so that none of them ends it under another."""
 
 
-FAST = Group("fast", ("unit", "contract", "pilot", "snapshot", "hygiene"), ("-n", "auto"))
+FAST = Group("fast", ("unit", "contract", "pilot", "snapshot", "hygiene"), ("-n", "auto"), engine=True)
 E2E = Group("e2e", ("e2e",), why_not=why_no_terminal, required=True)
 LAB = Group("lab", ("lab",), ("-m", "not chaos", "-n", "2", "--dist", "loadfile"), why_no_lab, required=True, engine=True)
 CHAOS = Group("chaos", ("lab",), ("-m", "chaos"), why_no_lab, required=True, engine=True)
@@ -112,7 +112,7 @@ def run(group: Group, tally: Tally) -> None:
     ledger.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *group.options, *present]
     try:
-        with started_engine() if group.engine else nullcontext():
+        with started_engine() if group.engine and why_no_lab() is None else nullcontext():
             status = subprocess.run(command, cwd=TOP, env=os.environ | {"COCKPIT_LEDGER": str(ledger)}, check=False).returncode
     except RuntimeError as error:
         tally.failed.append(f"{group.name}: {error}")

@@ -68,7 +68,9 @@ class GitRepository:
         return TreeState(branch, head[0] if head else None, ahead, behind, tuple(modified), tuple(untracked))
 
     async def _commits(self, *args: str, stdin: bytes | None = None) -> tuple[Commit, ...]:
-        done = await self._git("log", "-z", "--no-show-signature", "--no-color", f"--format=tformat:{_FORMAT}", *args, stdin=stdin)
+        done = await self._git(
+            "log", "-z", "--no-show-signature", "--no-color", f"--format=tformat:{_FORMAT}", *args, stdin=stdin
+        )
         if done.code != 0:
             return ()
         fields = done.text.split("\0")

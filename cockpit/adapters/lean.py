@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import importlib
 import sys
 import typing
@@ -25,6 +24,8 @@ def load_asyncssh() -> None:
     """Makes `import asyncssh` cheap. Where that fails, asyncssh is imported whole: slower, and the same."""
     if "asyncssh" in sys.modules:
         return
+    import ctypes.util
+
     find = ctypes.util.find_library
     placeholders: dict[str, ModuleType | None] = dict.fromkeys(_OPTIONAL)
     placeholders.update({name: _Unused(name) for name in _UNUSED})

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cockpit.domain.errors import CockpitError, UsageError
@@ -19,8 +19,9 @@ CHUNK = 1 << 16
 @dataclass(frozen=True, slots=True)
 class Completed:
     code: int
-    out: bytes
-    err: bytes
+    out: bytes = field(repr=False)
+    """Not in the representation: it may be a decrypted secret."""
+    err: bytes = field(repr=False)
 
     @property
     def text(self) -> str:

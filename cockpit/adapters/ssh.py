@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import os
 import shlex
 import tempfile
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 from cockpit.adapters.lean import load_asyncssh
 from cockpit.domain.errors import CockpitError, HostKeyMismatch, Unreachable
 from cockpit.domain.settings import HostSettings
+from cockpit.domain.text import plain
 
 if TYPE_CHECKING:
     import asyncssh
@@ -92,7 +95,7 @@ class SshConnection:
         except asyncssh.PermissionDenied as error:
             raise Unreachable(
                 f"{self.target} does not let us in",
-                str(error),
+                f"{error}; tried {', '.join(await self._tried()) or 'no key at all'}",
                 f"is your public key in the user's authorized keys, and the agent running? ssh -v {self.target}",
             ) from None
         except TimeoutError:
@@ -103,6 +106,27 @@ class SshConnection:
             ) from None
         except (OSError, asyncssh.Error) as error:
             raise self._no_way(error) from None
+
+    async def _tried(self) -> list[str]:
+        """The keys that asyncssh offered: of the agent, of ssh's configuration or the default files."""
+        import asyncssh
+
+        config = self._config or Path.home() / ".ssh/config"
+        pairs: list[asyncssh.SSHKeyPair] = []
+        if os.environ.get("SSH_AUTH_SOCK"):
+            with contextlib.suppress(OSError, ValueError, asyncssh.Error, TimeoutError):
+                async with asyncio.timeout(2), asyncssh.connect_agent() as agent:
+                    pairs += await agent.get_keys()
+        with contextlib.suppress(OSError, ValueError, asyncssh.Error):
+            options = asyncssh.SSHClientConnectionOptions(
+                host=self._settings.hostname, username=self._settings.user, config=[str(config)] if config.is_file() else None
+            )
+            pairs += options.client_keys or ()
+        found: dict[str, None] = {}
+        for pair in pairs:
+            digest = base64.b64encode(hashlib.sha256(pair.public_data).digest()).decode().rstrip("=")
+            found[plain(f"{pair.get_comment(errors='replace') or pair.get_algorithm()} (SHA256:{digest})")] = None
+        return list(found)
 
     def _no_way(self, error: Exception) -> Unreachable:
         return Unreachable(

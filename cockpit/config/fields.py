@@ -8,6 +8,12 @@ from typing import Any
 
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 LONGEST_NAME = 63
+HOST_KEY = (
+    r"^(ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}"
+    r"|ssh-rsa AAAAB3NzaC1yc2E[A-Za-z0-9+/]{100,}={0,2}"
+    r"|ecdsa-sha2-nistp(256|384|521) AAAAE2VjZHNhLXNoYTItbmlzdHA[A-Za-z0-9+/]{80,}={0,2})$"
+)
+"""TYPE BASE64 of a public key, whose base64 begins with the type once more: one that was cut off or mixed up is told."""
 PATH = r"^(?!/)(?!(.*/)?\.\.(/|$))(?=.*[^./])"
 """Below the repository's top, and not the top itself."""
 
@@ -60,7 +66,7 @@ TABLES: dict[str, Table] = {
             "host_key": Field(
                 "string",
                 "pinned host key; without it known_hosts decides",
-                pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+$",
+                pattern=HOST_KEY,
                 example="ssh-ed25519 AAAA...",
             ),
             "transport": Field("string", "how the host is reached", default="ssh", choices=("ssh",)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -41,7 +41,8 @@ def find(start: Path) -> Path:
 
 def load(path: Path) -> Settings:
     """Raises SettingsError with every complaint, UsageError where the file cannot be read."""
-    return _Reader(path.name).settings(read(path), path.resolve().parent)
+    reader = _Reader(path.name)
+    return reader.settings(read(path, reader.complaints), path.resolve().parent)
 
 
 class _Reader:
@@ -65,14 +66,8 @@ class _Reader:
             return {}
         for key, line, value in node.pairs:
             if key not in fields:
-                near = difflib.get_close_matches(key, fields, 1)
-                self.complain(
-                    line,
-                    _join(at, key),
-                    "is not known here",
-                    f"one of {', '.join(fields)}" if not near else "",
-                    near[0] if near else "",
-                )
+                near = _nearest(key, fields)
+                self.complain(line, _join(at, key), "is not known here", "" if near else f"one of {', '.join(fields)}", near)
                 continue
             values[key] = self.value(fields[key], value, _join(at, key))
         for key, f in fields.items():
@@ -142,8 +137,7 @@ class _Reader:
                 self.complain(node.line, at, f"is {text!r}", "a duration such as 120s, 2m or 1.5s")
             return found
         if f.choices and text not in f.choices:
-            near = difflib.get_close_matches(text, f.choices, 1)
-            self.complain(node.line, at, f"is {text!r}", " or ".join(f.choices), near[0] if near else "")
+            self.complain(node.line, at, f"is {text!r}", " or ".join(f.choices), _nearest(text, f.choices))
             return None
         if f.pattern and not re.match(f.pattern, text):
             self.complain(node.line, at, f"is {text!r}", expected)
@@ -207,14 +201,8 @@ class _Reader:
             if project is None:
                 continue
             if project not in projects:
-                near = difflib.get_close_matches(project, projects, 1)
-                self.complain(
-                    line,
-                    f"hosts.{name}.projects",
-                    f"names {project!r}, which is not under projects:",
-                    "",
-                    near[0] if near else "",
-                )
+                why = f"names {project!r}, which is not under projects:"
+                self.complain(line, f"hosts.{name}.projects", why, "", _nearest(project, projects))
             elif project in wanted:
                 self.complain(line, f"hosts.{name}.projects", f"names {project!r} twice")
             else:
@@ -251,6 +239,13 @@ class _Reader:
             timing=Timing(**{key: value for key, value in timing.items() if key != "line" and value is not None}),
             health=tuple(checks),
         )
+
+
+def _nearest(word: str, possible: Iterable[str]) -> str:
+    """The right name that somebody may have meant, or nothing."""
+    import difflib  # only where something is wrong
+
+    return next(iter(difflib.get_close_matches(word, list(possible), 1)), "")
 
 
 def _join(at: str, key: str) -> str:

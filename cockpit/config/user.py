@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,16 +18,18 @@ def load_user(path: Path | None = None) -> UserSettings:
     path = path or user_file()
     if not path.is_file():
         return UserSettings()
-    tree = read(path)
+    complaints: list[Complaint] = []
+    tree = read(path, complaints)
     if tree.kind == "null":
         return UserSettings()
-    complaints: list[Complaint] = []
     theme, ascii_, identity, who = Theme.DARK, False, None, None
     keymap: dict[str, str] = {}
     if tree.kind != "map":
         raise SettingsError([Complaint(path.name, tree.line, "(file)", "is no mapping", ", ".join(KEYS))])
     for key, line, node in tree.pairs:
         if key not in KEYS:
+            import difflib
+
             near = difflib.get_close_matches(key, KEYS, 1)
             complaints.append(
                 Complaint(path.name, line, key, "is not known here", "" if near else ", ".join(KEYS), near[0] if near else "")
@@ -58,7 +59,7 @@ def load_user(path: Path | None = None) -> UserSettings:
         else:
             who = node.value
     if complaints:
-        raise SettingsError(complaints)
+        raise SettingsError(sorted(complaints, key=lambda c: c.line))
     return UserSettings(theme=theme, ascii=ascii_, keymap=MappingProxyType(keymap), identity=identity, who=who)
 
 

@@ -26,8 +26,11 @@ class Node:
 _TAGS = {"int": "integer", "float": "float", "bool": "boolean", "null": "null", "str": "string"}
 
 
-def read(path: Path) -> Node:
-    """Raises UsageError where the file cannot be read, SettingsError where it is no YAML."""
+def read(path: Path, complaints: list[Complaint]) -> Node:
+    """Keys that stand there twice are added to the complaints; of them the first counts.
+
+    Raises UsageError where the file cannot be read, SettingsError where it is no YAML.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MOST + 1)
@@ -38,15 +41,14 @@ def read(path: Path) -> Node:
         raise UsageError(f"{path} cannot be read", str(error)) from None
     if len(data) > MOST:
         raise UsageError(f"{path} is too big", f"{MOST} bytes are the most")
-    return parse(text, path.name)
+    return parse(text, path.name, complaints)
 
 
-def parse(text: str, name: str) -> Node:
+def parse(text: str, name: str, complaints: list[Complaint]) -> Node:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-    complaints: list[Complaint] = []
     budget = [MOST_NODES]
 
     def convert(node: object, depth: int = 0) -> Node:
@@ -61,6 +63,7 @@ def parse(text: str, name: str) -> Node:
                 word = str(key.value) if isinstance(key, ScalarNode) else "?"
                 if word in seen:
                     complaints.append(Complaint(name, line, word, "stands here twice", "each key once"))
+                    continue
                 seen.add(word)
                 found = convert(value, depth + 1)
                 # the parser puts a value that is not there where the next thing begins
@@ -85,7 +88,4 @@ def parse(text: str, name: str) -> Node:
         ) from None
     if root is None:
         return Node(1, None, "null")
-    tree = convert(root)
-    if complaints:
-        raise SettingsError(complaints)
-    return tree
+    return convert(root)

@@ -14,9 +14,14 @@ import pytest
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker.engine import DockerEngine
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, State
+from tests.lab.engine import missing
+from tests.lab.host import ensure_app_images, ensure_image
 
 # the SDK leaves the sockets of calls that were cancelled to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(900),  # the first use on a machine builds the lab's images
+]
 
 SOCKET = "/var/run/docker.sock"
 IMAGE = "cockpit-lab/app:1"
@@ -29,6 +34,8 @@ def docker(*args: str) -> str:
 def _missing() -> str:
     try:
         docker("version")
+        if not missing():
+            ensure_app_images(ensure_image())
         docker("image", "inspect", IMAGE)
     except FileNotFoundError:
         return "docker is not installed"

@@ -25,7 +25,10 @@ def up(name: str = NAME) -> Controller:
     print(f"{name}: generation 1", flush=True)
     host.install(homelab)
     controller = Controller(host, homelab)
-    for subject, old, new in (("traefik: two routers", "routers: 1", "routers: 2"), ("traefik: three routers", "routers: 2", "routers: 3")):
+    for subject, old, new in (
+        ("traefik: two routers", "routers: 1", "routers: 2"),
+        ("traefik: three routers", "routers: 2", "routers: 3"),
+    ):
         homelab.edit("compose/core/conf/dynamic.txt", old, new)
         homelab.encrypt(f"secrets/{name}/paperless.yaml", f"paperless:\n  db-password: {new.replace(': ', '-')}\n")
         homelab.commit(subject)
@@ -55,7 +58,9 @@ def main() -> int:
         print(f"cd {controller.homelab.path}; HOME={controller.host.home} {sys.executable} -m cockpit")
         return 0
     try:
-        return subprocess.run(controller.argv(), cwd=controller.homelab.path, env=os.environ | controller.environment, check=False).returncode
+        return subprocess.run(
+            controller.argv(), cwd=controller.homelab.path, env=os.environ | controller.environment, check=False
+        ).returncode
     finally:
         controller.host.remove()
         engine.stop()

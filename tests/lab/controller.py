@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.lab.homelab import Homelab
@@ -144,5 +143,3 @@ def settle(host: LabHost, seconds: int = 180) -> None:
         timeout=seconds + 30,
     )
     assert done.returncode == 0, done.stdout
-
-

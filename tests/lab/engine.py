@@ -41,7 +41,9 @@ class Engine:
         if answers():
             return
         with LOG.open("ab") as log:
-            self._started = subprocess.Popen(["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+            self._started = subprocess.Popen(
+                ["dockerd"], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            )
         deadline = time.monotonic() + 60
         while not answers():
             if self._started.poll() is not None or time.monotonic() > deadline:

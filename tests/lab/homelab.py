@@ -64,7 +64,19 @@ class Homelab:
     def encrypt(self, name: str, text: str, kind: str = "yaml", recipient: str | None = None) -> None:
         """Writes a file encrypted by the real sops for this host's ssh key (or another recipient)."""
         done = subprocess.run(
-            [sops(), "encrypt", "--age", recipient or self.host_key, "--input-type", kind, "--output-type", kind, "--filename-override", name, "/dev/stdin"],
+            [
+                sops(),
+                "encrypt",
+                "--age",
+                recipient or self.host_key,
+                "--input-type",
+                kind,
+                "--output-type",
+                kind,
+                "--filename-override",
+                name,
+                "/dev/stdin",
+            ],
             input=text,
             check=True,
             capture_output=True,

@@ -19,15 +19,25 @@ from tests.lab.homelab import Homelab, sops
 NETWORK = "cockpit-lab"
 SUBNET = "172.31.77"
 HERE = Path(__file__).resolve().parent
-CAPABILITIES = (
-    "SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE DAC_READ_SEARCH MKNOD SYS_BOOT SYSLOG SYS_NICE IPC_LOCK AUDIT_CONTROL".split()
-)
+CAPABILITIES = [
+    "SYS_ADMIN",
+    "NET_ADMIN",
+    "NET_RAW",
+    "SYS_PTRACE",
+    "DAC_READ_SEARCH",
+    "MKNOD",
+    "SYS_BOOT",
+    "SYSLOG",
+    "SYS_NICE",
+    "IPC_LOCK",
+    "AUDIT_CONTROL",
+]
 LEGACY = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"
 
 
-def run(*argv: str, check: bool = True, timeout: float = 120, input: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(*argv: str, check: bool = True, timeout: float = 120, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """A local command with a deadline; its standard error is in the exception."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout, input=input)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout, input=stdin)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     return done
@@ -72,7 +82,16 @@ def _wheel_sops() -> str:
 def ensure_network() -> None:
     with lock("network"):
         if run("docker", "network", "inspect", NETWORK, check=False).returncode != 0:
-            run("docker", "network", "create", "--subnet", f"{SUBNET}.0/24", "--opt", "com.docker.network.bridge.name=cockpitlab0", NETWORK)
+            run(
+                "docker",
+                "network",
+                "create",
+                "--subnet",
+                f"{SUBNET}.0/24",
+                "--opt",
+                "com.docker.network.bridge.name=cockpitlab0",
+                NETWORK,
+            )
 
 
 def ensure_app_images(image: str) -> None:
@@ -82,7 +101,12 @@ def ensure_app_images(image: str) -> None:
             return
         with tempfile.TemporaryDirectory() as folder:
             with Path(folder, "busybox").open("wb") as file:  # the host image's own, statically linked
-                subprocess.run(["docker", "run", "--rm", "--entrypoint", "cat", image, "/usr/bin/busybox"], stdout=file, check=True, timeout=60)
+                subprocess.run(
+                    ["docker", "run", "--rm", "--entrypoint", "cat", image, "/usr/bin/busybox"],
+                    stdout=file,
+                    check=True,
+                    timeout=60,
+                )
             Path(folder, "busybox").chmod(0o755)
             Path(folder, "passwd").write_text("root:x:0:0:root:/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n")
             Path(folder, "Dockerfile").write_text(
@@ -173,7 +197,7 @@ class LabHost:
         self.exec(
             "cat > /tmp/key; for h in /root /home/cockpit; do cp /tmp/key $h/.ssh/authorized_keys; done; "
             "chown cockpit: /home/cockpit/.ssh/authorized_keys; chmod 600 /root/.ssh/authorized_keys /home/cockpit/.ssh/authorized_keys",
-            input=public,
+            stdin=public,
         )
         self.host_key = " ".join(self.exec("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2])
         self.known_hosts.write_text(f"{self.address} {self.host_key}\n")
@@ -191,10 +215,10 @@ class LabHost:
             time.sleep(0.3)
 
     def exec(
-        self, script: str, *, check: bool = True, input: str | None = None, timeout: float = 120
+        self, script: str, *, check: bool = True, stdin: str | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """A bash script as root, through the engine (works without a network)."""
-        return run("docker", "exec", "-i", self.name, "bash", "-c", script, check=check, timeout=timeout, input=input)
+        return run("docker", "exec", "-i", self.name, "bash", "-c", script, check=check, timeout=timeout, stdin=stdin)
 
     def out(self, script: str, timeout: float = 120) -> str:
         return self.exec(script, timeout=timeout).stdout.strip()

@@ -87,7 +87,9 @@ def wait_for_phase(host: LabHost, phase: str) -> None:
 
 
 def arm(host: LabHost, phase: str) -> None:
-    host.exec(f"rm -rf /run/cockpit/runs/* /run/lab/paused; mkdir -p /run/lab; rm -f /run/lab/pause; {f'echo {phase} >/run/lab/pause' if phase in QUICK else ':'}")
+    host.exec(
+        f"rm -rf /run/cockpit/runs/* /run/lab/paused; mkdir -p /run/lab; rm -f /run/lab/pause; {f'echo {phase} >/run/lab/pause' if phase in QUICK else ':'}"
+    )
 
 
 def disarm(host: LabHost) -> None:
@@ -189,7 +191,7 @@ def test_random_deaths(controller: Controller, shaken: Homelab, host: LabHost) -
     """COCKPIT_CHAOS times (3 by default, 30 in `make lab-chaos`): something dies at a random moment of a deploy."""
     times = int(os.environ.get("COCKPIT_CHAOS", "3"))
     seed = int(os.environ.get("COCKPIT_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for number in range(times):
         old = assert_whole(host).commit
         new = change(shaken)

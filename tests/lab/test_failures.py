@@ -35,7 +35,7 @@ def _host_file(homelab: Homelab) -> str:
 
 def _fault(homelab: Homelab, fault: str) -> str:
     homelab.edit(_host_file(homelab), 'text = "one"', 'text = "faulty"')
-    homelab.edit(_host_file(homelab), 'networking.hostName', f"lab.exit = {fault};\n  networking.hostName")
+    homelab.edit(_host_file(homelab), "networking.hostName", f"lab.exit = {fault};\n  networking.hostName")
     return homelab.commit(f"fault {fault}")
 
 
@@ -130,7 +130,9 @@ def test_missing_image(controller: Controller, homelab: Homelab, host: LabHost, 
 
 
 def test_secret_in_the_environment(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:
-    homelab.edit("compose/home/compose.yaml", "restart: unless-stopped", "restart: unless-stopped\n    environment: {DB_PASSWORD: hunter2}")
+    homelab.edit(
+        "compose/home/compose.yaml", "restart: unless-stopped", "restart: unless-stopped\n    environment: {DB_PASSWORD: hunter2}"
+    )
     homelab.commit("environment")
     done = controller.deploy()
     assert done.code == 9, done.out
@@ -143,7 +145,12 @@ def _same_but_recreated(host: LabHost, before: World) -> None:
     """Reverted: the same release, whole. Containers that were touched on the way may be new ones."""
     settle(host)
     found = assert_whole(host)
-    assert (found.running, found.commit, found.db_password, found.web_conf) == (before.running, before.commit, before.db_password, before.web_conf)
+    assert (found.running, found.commit, found.db_password, found.web_conf) == (
+        before.running,
+        before.commit,
+        before.db_password,
+        before.web_conf,
+    )
     assert {n: i for n, (i, _) in found.containers.items()} == {n: i for n, (i, _) in before.containers.items()}
 
 
@@ -158,7 +165,10 @@ def test_unhealthy_service(controller: Controller, homelab: Homelab, host: LabHo
 
 def test_crash_loop_without_a_health_check(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:
     text = homelab.read("compose/home/compose.yaml")
-    homelab.write("compose/home/compose.yaml", text.replace('command: ["sh", "-c", "trap', 'command: ["sh", "-c", "sleep 0.3; exit 3; trap', 1))
+    homelab.write(
+        "compose/home/compose.yaml",
+        text.replace('command: ["sh", "-c", "trap', 'command: ["sh", "-c", "sleep 0.3; exit 3; trap', 1),
+    )
     homelab.commit("crash loop")
     done = controller.deploy()
     assert done.code == 5, done.out
@@ -188,7 +198,9 @@ def test_failing_health_check_of_the_host(controller: Controller, homelab: Homel
         ('{ test = "hang"; }', 5, "deadline"),
     ],
 )
-def test_activation_fails(controller: Controller, homelab: Homelab, host: LabHost, before: World, fault: str, code: int, words: str) -> None:
+def test_activation_fails(
+    controller: Controller, homelab: Homelab, host: LabHost, before: World, fault: str, code: int, words: str
+) -> None:
     _fault(homelab, fault)
     done = controller.deploy()
     assert done.code == code, done.out
@@ -210,7 +222,9 @@ def test_second_controller(controller: Controller, homelab: Homelab, host: LabHo
     homelab.edit("cockpit.yaml", "stable: 1s", "stable: 6s")
     homelab.commit("slow")
     first = controller.start("deploy", "--headless", "--yes")
-    host.exec("for i in $(seq 300); do systemctl is-active -q nixos-rebuild-switch-to-configuration && exit 0; sleep 0.1; done; exit 1")
+    host.exec(
+        "for i in $(seq 300); do systemctl is-active -q nixos-rebuild-switch-to-configuration && exit 0; sleep 0.1; done; exit 1"
+    )
     second = Controller(host, homelab, "two").deploy()
     assert second.code == 7, second.out
     _told(second.out, "locked", "ada")

@@ -21,8 +21,24 @@ class Terminal:
 
     def __init__(self, command: str, environment: dict[str, str], folder: str, size: tuple[int, int] = (160, 50)) -> None:
         self.name = f"cockpit-{uuid.uuid4().hex[:8]}"
-        exports = " ".join(f"{key}={shlex.quote(value)}" for key, value in environment.items() if key in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PATH"))
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), "-c", folder, f"env {exports} {command}; sleep 600")
+        exports = " ".join(
+            f"{key}={shlex.quote(value)}"
+            for key, value in environment.items()
+            if key in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PATH")
+        )
+        self.tmux(
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            str(size[0]),
+            "-y",
+            str(size[1]),
+            "-c",
+            folder,
+            f"env {exports} {command}; sleep 600",
+        )
 
     def tmux(self, *args: str) -> str:
         done = subprocess.run(["tmux", "-L", self.name, *args], check=True, capture_output=True, text=True, timeout=20)
@@ -59,7 +75,11 @@ def deployed(controller: Controller, homelab: Homelab, host: LabHost) -> str:
     """A second generation with another unit, service and secret; its subject and a container's log are hostile."""
     homelab.edit(f"nix/hosts/{host.name}.nix", "marker one", "marker two")
     homelab.edit("compose/home/compose.yaml", "app:1", "app:2")
-    homelab.edit("compose/home/compose.yaml", "echo level=info msg=tick", "printf '\\\\033]52;c;aGFjaw==\\\\007\\\\033[2J[/bold] pwned '; echo level=info msg=tick")
+    homelab.edit(
+        "compose/home/compose.yaml",
+        "echo level=info msg=tick",
+        "printf '\\\\033]52;c;aGFjaw==\\\\007\\\\033[2J[/bold] pwned '; echo level=info msg=tick",
+    )
     homelab.encrypt(f"secrets/{host.name}/paperless.yaml", "paperless:\n  db-password: correct-horse-2\n")
     homelab.commit("release two [/markup] \x1b]0;title\x07 [link=x]")
     done = controller.deploy()
@@ -68,7 +88,9 @@ def deployed(controller: Controller, homelab: Homelab, host: LabHost) -> str:
     return assert_whole(host).commit
 
 
-def test_rollback_from_the_keyboard(controller: Controller, host: LabHost, homelab: Homelab, deployed: str, terminal: Terminal) -> None:
+def test_rollback_from_the_keyboard(
+    controller: Controller, host: LabHost, homelab: Homelab, deployed: str, terminal: Terminal
+) -> None:
     first = homelab.git("rev-parse", "HEAD~1")
     assert world(host).db_password == "correct-horse-2"
     terminal.wait("Overview")
@@ -106,7 +128,9 @@ def test_rollback_from_the_keyboard(controller: Controller, host: LabHost, homel
     assert world(host) == found
 
 
-def test_hostile_logs_reach_the_screen_harmless(controller: Controller, host: LabHost, homelab: Homelab, deployed: str, terminal: Terminal) -> None:
+def test_hostile_logs_reach_the_screen_harmless(
+    controller: Controller, host: LabHost, homelab: Homelab, deployed: str, terminal: Terminal
+) -> None:
     assert controller.deploy("--resume").code == 0
     terminal.wait("Overview")
     terminal.keys("4")
@@ -116,5 +140,7 @@ def test_hostile_logs_reach_the_screen_harmless(controller: Controller, host: La
     terminal.keys("Enter")
     shown = terminal.wait("[/bold] pwned")
     assert "Services" in shown, "the screen was cleared from inside a log"
-    buffers = subprocess.run(["tmux", "-L", terminal.name, "list-buffers"], capture_output=True, text=True, check=False, timeout=10)
+    buffers = subprocess.run(
+        ["tmux", "-L", terminal.name, "list-buffers"], capture_output=True, text=True, check=False, timeout=10
+    )
     assert buffers.stdout.strip() == "", "a log wrote to the clipboard"

@@ -125,9 +125,14 @@ def test_services_come_and_go_and_dockerd_stays(controller: Controller, host: La
     pid = world(host).dockerd
     compose = homelab.read("compose/home/compose.yaml")
     for number in range(10):
-        homelab.edit("compose/paperless/data-template.txt", homelab.read("compose/paperless/data-template.txt"), f"seed {number}\n")
+        homelab.edit(
+            "compose/paperless/data-template.txt", homelab.read("compose/paperless/data-template.txt"), f"seed {number}\n"
+        )
         if number == 3:
-            homelab.write("compose/home/compose.yaml", compose + "  extra:\n    image: cockpit-lab/app:1\n    restart: always\n    command: [sleep, '100000']\n")
+            homelab.write(
+                "compose/home/compose.yaml",
+                compose + "  extra:\n    image: cockpit-lab/app:1\n    restart: always\n    command: [sleep, '100000']\n",
+            )
         if number == 6:
             homelab.write("compose/home/compose.yaml", compose)
         homelab.commit(f"seed {number}")

@@ -1,3 +1,5 @@
+"""What a defect shows: a report path and places, never values."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The Hosts pane by its keys."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Nothing above reversible happens unasked: dialogs, arming, read-only."""
+
 from __future__ import annotations
 
 import pytest

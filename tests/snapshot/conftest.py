@@ -1,3 +1,5 @@
+"""What makes a snapshot the same on every machine."""
+
 from __future__ import annotations
 
 import os

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from cockpit.config import find, load
+from cockpit.config.dump import dump
 from cockpit.config.fields import seconds
 from cockpit.domain.errors import Exit, SettingsError, UsageError
 from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, Timing, UnitCheck
 
 HOST = "version: 1\nhosts:\n  alpha:\n    address: a\n"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 FULL = """\
 version: 1
 keep: 7
@@ -19,7 +21,7 @@ hosts:
   homelab:
     address: 100.64.0.7:2222
     user: deploy
-    host_key: ssh-ed25519 AAAAC3Nz
+    host_key: %KEY%
     transport: ssh
     flake: nix#other
     build: host
@@ -39,7 +41,7 @@ projects:
     secrets:
       db-password: {file: secrets/p.yaml, key: paperless.db, owner: "1000:1000", mode: "440"}
       whole: {file: secrets/w.env}
-"""
+""".replace("%KEY%", KEY)
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -60,7 +62,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
     settings = load(write(tmp_path, FULL))
     host = settings.hosts["homelab"]
     assert (settings.root, settings.keep) == (tmp_path, 7)
-    assert (host.hostname, host.port, host.user, host.host_key) == ("100.64.0.7", 2222, "deploy", "ssh-ed25519 AAAAC3Nz")
+    assert (host.hostname, host.port, host.user, host.host_key) == ("100.64.0.7", 2222, "deploy", KEY)
     assert (host.flake_folder, host.flake_attribute, host.tags, host.protected) == ("nix", "other", ("prod", "eu"), True)
     assert (host.projects, host.identity) == (("paperless", "core"), "/etc/key")
     assert host.timing == Timing(120.0, 1.5, 3600.0)
@@ -220,6 +222,16 @@ def test_a_complaint_says_where_what_and_what_instead(
     assert complaints(tmp_path, text) == [complaint]
 
 
+def test_a_key_that_stands_twice_hides_no_other_mistake(tmp_path: Path) -> None:
+    text = "version: 1\nhosts:\n  a: {address: x, user: Root}\n  a: {adress: y}\nkeep: 1\nkeep: 5\n"
+    assert [(line, key, what) for line, key, what, *_ in complaints(tmp_path, text)] == [
+        (3, "hosts.a.user", "is 'Root'"),
+        (4, "a", "stands here twice"),
+        (5, "keep", "is 1"),
+        (6, "keep", "stands here twice"),
+    ]
+
+
 def test_all_complaints_come_at_once_in_file_order(tmp_path: Path) -> None:
     text = "version: 1\nkepp: 3\nhosts:\n  a:\n    adress: x\n    user: Root\n"
     text += "  b: {address: y, projects: [nix]}\nprojects:\n  c: {}\n"
@@ -317,3 +329,15 @@ def test_find_goes_up_to_the_nearest(tmp_path: Path) -> None:
     assert find(inner) == outer
     near = write(inner, HOST)
     assert find(inner) == near
+
+
+def test_what_is_dumped_is_read_back_as_the_same(tmp_path: Path) -> None:
+    more = (
+        "version: 1\nhosts:\n  a: {address: '10', tags: ['on', '0400', 'null', \"it's: #1\"], timing: {wait: 0.5, stable: 0.25}}\n"
+        "  b: {address: '[::1]:22', health: [{http: 'http://x/?a=b#c', status: 404}], projects: [p]}\n"
+        "projects:\n  p: {source: c, secrets: {s: {file: f, key: 'a b: c', mode: '0007'}}}\n"
+    )
+    for text in (FULL, HOST, more):
+        settings = load(write(tmp_path, text))
+        assert load(write(tmp_path, dump(settings))) == settings
+    assert dump(load(write(tmp_path, HOST))) == HOST

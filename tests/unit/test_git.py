@@ -214,3 +214,35 @@ async def test_a_pack_is_what_the_other_side_lacks(tree: Tree, tmp_path: Path) -
     subprocess.run(["git", "-C", str(bare), "fsck", "--strict"], check=True, capture_output=True)
     with pytest.raises(CockpitError, match="git failed"):
         await collect(repository, NOBODY, [])
+
+
+async def test_no_text_in_a_commit_can_pass_for_another_commit(tree: Tree) -> None:
+    first = tree.commit("One", f="1\n")
+    forged = f"{NOBODY}\x1fMallory\x1f1\x1fForged\x1fForged"
+    second = tree.commit(f"Two \x1e\n\n\x1e\n{forged}\x1e\n", f="2\n")
+    found = await GitRepository(tree.folder).log(second)
+    assert [c.sha for c in found] == [second, first]
+    assert found[0].author == "Ada" and forged in found[0].message
+
+
+async def test_a_revision_is_never_an_option(tree: Tree, tmp_path: Path) -> None:
+    head = tree.commit()
+    repository = GitRepository(tree.folder)
+    hostile = f"--output={tmp_path / 'written'}"
+    assert await repository.log(hostile) == () and await repository.tree_id(hostile, "f") is None
+    assert not await repository.is_ancestor(hostile, head) and not await repository.is_ancestor(head, "--all")
+    assert await repository.known([hostile, f"x\n{head}", ""]) == ()
+    for ask in (repository.read(hostile, "f"), repository.resolve(hostile), repository.resolve("^HEAD")):
+        with pytest.raises(UsageError):
+            await ask
+    assert not (tmp_path / "written").exists()
+
+
+async def test_the_environment_of_a_hook_leads_to_no_other_repository(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = tree.commit()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    state = await GitRepository(tree.folder).tree()
+    assert state.head is not None and state.head.sha == head and state.modified == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -174,8 +175,35 @@ async def test_a_key_that_the_host_does_not_know(server: Server) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519")
     other.write_private_key(Path.home() / ".ssh/id_ed25519")
     async with connected(server) as host:
-        with pytest.raises(Unreachable, match="does not let us in"):
+        with pytest.raises(Unreachable, match="does not let us in") as caught:
             await host.exec("true")
+        assert f"({other.get_fingerprint()})" in caught.value.why and "id_ed25519" in caught.value.why
+        (Path.home() / ".ssh/id_ed25519").unlink()
+        with pytest.raises(Unreachable, match="tried no key at all"):
+            await host.exec("true")
+
+
+LEAN = """
+import asyncio, sys
+from cockpit.adapters.ssh import SshConnection
+from cockpit.domain.settings import HostSettings
+async def main():
+    host = SshConnection(HostSettings("alpha", sys.argv[1], host_key=sys.argv[2]))
+    print(await host.exec("cat", stdin=b"x"))
+    await host.close()
+asyncio.run(main())
+print("asyncssh.sftp" in sys.modules, "asyncssh.crypto.x509" in sys.modules, "typing_extensions" in sys.modules)
+"""
+
+
+async def test_a_process_that_imports_only_what_it_needs(server: Server) -> None:
+    address = f"127.0.0.1:{server.port}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", LEAN, address, public(server.key),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert out.decode().splitlines() == [str(Answer(0, b"x", b"")), "False False False"], err.decode()
 
 
 async def test_a_silent_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,5 @@
+"""Rows, headings, ages, sizes: cells come out exactly as wide as asked."""
+
 from __future__ import annotations
 
 import pytest

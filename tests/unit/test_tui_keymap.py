@@ -1,3 +1,5 @@
+"""Keys: overrides, chords, clashes."""
+
 from __future__ import annotations
 
 import pytest

@@ -16,7 +16,7 @@ def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | Non
     """One attempt's folder (`SEQ-RUN`): intent.json, outcome.json, abandoned, decision. None where there is no intent."""
     seq, _, run = folder.partition("-")
     intent = _object(files.get("intent.json"))
-    if not intent or not seq.isdecimal():
+    if not intent or not seq.isdecimal() or len(seq) > 9:
         return None
     outcome = _object(files.get("outcome.json"))
     old, new = _object_of(intent, "old"), _object_of(intent, "new")

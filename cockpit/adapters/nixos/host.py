@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import AsyncIterator
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from cockpit.adapters.nixos.parse import facts_from
@@ -29,7 +29,7 @@ _UNIT = re.compile(r"^[A-Za-z0-9@:._\\-]+$")
 
 
 def _probe() -> bytes:
-    return resources.files("cockpit.adapters.nixos").joinpath("probe.sh").read_bytes()
+    return Path(__file__).with_name("probe.sh").read_bytes()
 
 
 class NixosHost:

@@ -13,7 +13,7 @@ from cockpit.domain.errors import CockpitError
 from cockpit.domain.hosts import Attempt, Badge, Closure, Disk, Generation, Holder, HostFacts, Manifest, ManifestProject, Result
 from cockpit.domain.text import plain
 
-_LINK = re.compile(r"^system-(\d+)-link$")
+_LINK = re.compile(r"^system-(\d{1,9})-link$")
 _STORE = re.compile(r"^/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+$")
 _SHA = re.compile(r'"([0-9a-f]{40})"')
 
@@ -276,6 +276,6 @@ def _disks(text: str) -> Iterator[Disk]:
     seen: set[str] = set()
     for line in text.splitlines()[1:]:
         parts = line.split()
-        if len(parts) >= 6 and parts[1].isdecimal() and parts[2].isdecimal() and parts[5] not in seen:
+        if len(parts) >= 6 and all(p.isdecimal() and len(p) < 20 for p in parts[1:3]) and parts[5] not in seen:
             seen.add(parts[5])
             yield Disk(mount=plain(parts[5]), used=int(parts[2]), size=int(parts[1]))

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2012,SC2086,SC2231 # lists of names that we made ourselves: no blanks in them
 # Sent on standard input to `sh -s DEPTH`; reads only, needs no root. Prints KEY NUL VALUE NUL pairs.
 # DEPTH is `quick` (what a deploy of the same commit needs) or `deep`. Few processes: a host may have fifty generations.
 export LC_ALL=C PATH="/run/current-system/sw/bin:$PATH"
@@ -22,11 +23,16 @@ fi
 put unit "$(systemctl show -p ActiveState --value nixos-rebuild-switch-to-configuration.service 2>/dev/null)"
 [ ! -r /run/cockpit/holder.json ] || put holder "$(cat /run/cockpit/holder.json)"
 if [ -d $A ]; then
-  if [ "$1" = quick ]; then n=12; else n=60; fi
+  if [ "$1" = quick ]; then n=12; else n=200; fi
   # newest first; an open one is always among them, there is at most one and it is young
-  list=$(ls $A 2>/dev/null | sort -r | head -n $n)
+  list=$(ls -r $A 2>/dev/null | head -n $n)
   [ -z "$list" ] || {
     cd $A || exit 1
+    # the newest one that was done decides whether a hold is in force, however many have failed since
+    grep -qs '"result": *"done"' $(for f in $list; do echo $f/outcome.json; done) /dev/null || {
+      d=$(grep -ls '"result": *"done"' */outcome.json | tail -n 1)
+      list="$list ${d%/outcome.json}"
+    }
     set --  "$1" $list
     depth=$1
     shift
