@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.plan import PackageChange
 from cockpit.domain.repository import Commit, TreeState
+from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, ServicesSnapshot
 from cockpit.domain.settings import HostSettings
 
@@ -142,6 +143,21 @@ class ContainerEngine(Protocol):
         """container id -> (cpu percent, memory bytes)."""
 
     async def close(self) -> None: ...
+
+
+class SecretStore(Protocol):
+    """Encrypted files of the repository. Plain text is in memory only, as `Secret`."""
+
+    async def decrypt(self, path: str, data: bytes, key: str | None = None) -> Secret:
+        """A whole file, or one dotted key in it. SecretError: plain text, no key for it, damaged, no such key."""
+
+    async def encrypt(self, path: str, plain: Secret) -> bytes:
+        """The encrypted file, for the recipients that the repository's rules give its path. UsageError, SecretError."""
+
+    def is_encrypted(self, path: str, data: bytes) -> bool: ...
+
+    async def version(self) -> str:
+        """Of the program that does it."""
 
 
 class AuditLog(Protocol):

@@ -1,4 +1,4 @@
-# The hosts. Addressed as nix#HOST in cockpit.yaml; by hand: nixos-rebuild switch --flake 'git+file:.?dir=nix#homelab'.
+# The hosts. Addressed as nix#HOST in cockpit.yaml; by hand: nixos-rebuild switch --flake "git+file://$PWD?dir=nix#homelab".
 {
   description = "Reference homelab, deployed by cockpit";
 

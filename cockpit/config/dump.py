@@ -20,7 +20,7 @@ def dump(settings: Settings) -> str:
         tree["projects"] = {name: _project(project) for name, project in settings.projects.items()}
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 10_000
     out = StringIO()
     yaml.dump(tree, out)

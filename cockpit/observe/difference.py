@@ -90,7 +90,7 @@ async def _services(repository: Repository, projects: Iterable[ProjectSettings],
             for service in sorted(was.keys() | will.keys())
             if was.get(service) != will.get(service)
         ]
-        found += images or [ServiceChange(project.name, "", Change.RECREATE, "files")]
+        found += images or [ServiceChange(project.name, "", Change.RECREATE, "what mounts its changed files")]
     return tuple(found)
 
 

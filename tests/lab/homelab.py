@@ -78,6 +78,7 @@ class Homelab:
                 "/dev/stdin",
             ],
             input=text,
+            cwd=self.path,  # else the rules of the folder that the tests run in
             check=True,
             capture_output=True,
             text=True,

@@ -333,7 +333,7 @@ def test_find_goes_up_to_the_nearest(tmp_path: Path) -> None:
 
 def test_what_is_dumped_is_read_back_as_the_same(tmp_path: Path) -> None:
     more = (
-        "version: 1\nhosts:\n  a: {address: '10', tags: ['on', '0400', 'null', \"it's: #1\"], timing: {wait: 0.5, stable: 0.25}}\n"
+        "version: 1\nhosts:\n  a: {address: '10', tags: ['on', '0400', null-, \"it's: #1\"], timing: {wait: 0.5, stable: 0.25}}\n"
         "  b: {address: '[::1]:22', health: [{http: 'http://x/?a=b#c', status: 404}], projects: [p]}\n"
         "projects:\n  p: {source: c, secrets: {s: {file: f, key: 'a b: c', mode: '0007'}}}\n"
     )

@@ -8,7 +8,14 @@ from cockpit.adapters.sops import is_encrypted, looks_plain, status_of
 
 ENC = "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]"
 RECIPIENT = "age1" + "q" * 58
-YAML = f'password: {ENC}\nsops:\n    age:\n        - recipient: {RECIPIENT}\n    lastmodified: "2026-11-23T10:00:00Z"\n    mac: {ENC}\n'
+YAML = f"""\
+password: {ENC}
+sops:
+    age:
+        - recipient: {RECIPIENT}
+    lastmodified: "2026-11-23T10:00:00Z"
+    mac: {ENC}
+"""
 
 
 @pytest.mark.parametrize(
@@ -49,8 +56,8 @@ def test_who_can_open_it_and_since_when() -> None:
         ("auth_token: abc", "auth_token"),
         ("access-key: AAA", "access-key"),
         ("password: 123456", "password"),
-        ("x: -----BEGIN OPENSSH PRIVATE KEY-----", "a private key"),
-        ("  -----BEGIN PRIVATE KEY-----", "a private key"),
+        ("x: -----BEGIN OPENSSH " + "PRIVATE KEY-----", "a private key"),
+        ("  -----BEGIN " + "PRIVATE KEY-----", "a private key"),
         ("AGE-SECRET-KEY-1" + "Q" * 58, "an age identity"),
         ("url: https://ghp_" + "a" * 36 + "@github.com/", "a provider's token"),
     ],
@@ -90,6 +97,20 @@ def test_what_looks_like_a_secret(line: str, key: str) -> None:
 )
 def test_what_does_not(line: str) -> None:
     assert looks_plain("compose/a/compose.yaml", f"{line}\n".encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("security.sudo.wheelNeedsPassword = false;", ()),
+        ("secretFiles = lib.concatMap f files;", ()),
+        ("PasswordAuthentication = false;", ()),
+        ('password = "hunter2";', ("line 1: password",)),
+        ('passwordFile = "/run/x";', ()),
+    ],
+)
+def test_programs_have_expressions(line: str, found: tuple[str, ...]) -> None:
+    assert looks_plain("nix/hosts/a/default.nix", line.encode()) == found
 
 
 def test_under_secrets_everything_is_encrypted_but_what_never_is_one() -> None:

@@ -29,10 +29,10 @@ if [ -d $A ]; then
   [ -z "$list" ] || {
     cd $A || exit 1
     # the newest one that was done decides whether a hold is in force, however many have failed since
-    grep -qs '"result": *"done"' $(for f in $list; do echo $f/outcome.json; done) /dev/null || {
-      d=$(grep -ls '"result": *"done"' */outcome.json | tail -n 1)
-      list="$list ${d%/outcome.json}"
-    }
+    d=$(grep -ls '"result": *"done"' ./*/outcome.json | tail -n 1)
+    d=${d#./}
+    d=${d%/outcome.json}
+    case "$list" in *"$d"*) ;; *) list="$list $d" ;; esac
     set --  "$1" $list
     depth=$1
     shift

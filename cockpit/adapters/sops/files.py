@@ -25,7 +25,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
-_PAIR = re.compile(r"""^[\s\-{,]*(?:export\s+)?["']?([A-Za-z_][\w.\-]{0,80})["']?\s*[:=]\s*(.*?)\s*,?\s*$""")
+_PAIR = re.compile(r"""^[\s\-{,]*(?:export\s+)?["']?([A-Za-z_][\w.\-]{0,80})["']?\s*[:=]\s*(.*?)\s*[,;]?\s*$""")
 _SECRET_NAME = re.compile(
     r"(?:^|[_.\-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)(?:$|[_.\-\d])",
     re.IGNORECASE,
@@ -36,6 +36,8 @@ _NO_VALUE = re.compile(
     r"""^["']?(?:|ENC\[.*|\$\{?\w.*|\{\{.*|/[\w./-]+|true|false|yes|no|null|none|~|\d{1,5}|[|>][+-]?\d?|[{\[&*!].*|<[^>]*>|\*+)["']?$""",
     re.IGNORECASE,
 )
+_PROGRAMS = (".nix", ".tf", ".sh", ".py", ".js", ".css")
+"""Where only a quoted value can be a secret: the others are expressions."""
 _NEVER_SECRET = re.compile(r"(?:^|/)(?:\.[^/]*|README[^/]*|[^/]*\.(?:md|pub|nix|txt))$", re.IGNORECASE)
 
 
@@ -84,6 +86,7 @@ def looks_plain(path: str, data: bytes) -> tuple[str, ...]:
     """
     found: list[str] = []
     encrypted = is_encrypted(path, data)
+    program = path.endswith(_PROGRAMS)
     if path.startswith("secrets/") and data.strip() and not encrypted and not _NEVER_SECRET.search(path):
         found.append("the whole file: it is not encrypted by sops")
     for number, line in enumerate(_text(data).splitlines(), 1):
@@ -92,7 +95,7 @@ def looks_plain(path: str, data: bytes) -> tuple[str, ...]:
         kind = next((name for name, pattern in _PATTERNS if pattern.search(line)), None)
         if kind is not None:
             found.append(f"line {number}: {kind}")
-        elif (match := _PAIR.match(line)) and _is_secret(match[1], match[2]):
+        elif (match := _PAIR.match(line)) and _is_secret(match[1], match[2]) and (match[2][:1] in "\"'" or not program):
             found.append(f"line {number}: {match[1]}")
     return tuple(found)
 

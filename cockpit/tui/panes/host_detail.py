@@ -56,7 +56,7 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False, verb:
                 + mark
                 + gap(1)
                 + fit(t(c.change.value), verb)
-                + fit(t(f"{c.project}/{c.service}"), name or 18)
+                + fit(t(f"{c.project}/{c.service}" if c.service else c.project), name or 18)
                 + t(change_why(c), "muted")
             )
     kept = [c for c in changes if c.change is Change.KEEP]

@@ -258,7 +258,7 @@ class GenerationRow:
             above = self.above.closure if self.above else None
             out = [
                 t(self.letter, "accent b"), self._number, self._age, badges(g), self._shape + gap(1) + t(outcome(g), "muted"),
-                t(commit(c.commit), "muted"), self._subject, self._repeated(c.nixos, above.nixos if above else None),
+                t(commit(c.commit), "muted"), self._subject, self._repeated(_release(c.nixos), _release(above and above.nixos)),
                 self._repeated(c.kernel, above.kernel if above else None), *(self._sizes() if sized else []), by,
             ]  # fmt: skip
         return [restyle(cell, "faint") for cell in out] if self.stale else out
@@ -270,3 +270,8 @@ class GenerationRow:
         by = t(g.by or "–", "faint")
         second = gap(2) + t(commit(g.closure.commit), "muted") + gap(1) + t(g.closure.subject or "", "muted")
         return first, ends(cut(second, cells - width(by) - 2), by, cells)
+
+
+def _release(version: str | None) -> str | None:
+    """`25.11` of `25.11.20260101.abcdef`: the rest is the commit of nixpkgs, which no column has room for."""
+    return None if version is None else ".".join(version.split(".")[:2])

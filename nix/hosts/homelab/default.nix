@@ -86,7 +86,6 @@ in
   };
 
   # ---- upkeep ----------------------------------------------------------------------------------------------------------------
-  services.journald.extraConfig = "SystemMaxUse=2G";
   nix.settings.experimental-features = [
     "nix-command"
     "flakes"
