@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cockpit.domain.hosts import Badge, Generation, HostFacts, Verdict
+from cockpit.domain.hosts import Badge, Closure, Generation, HostFacts, Verdict
 from cockpit.domain.settings import HostSettings
 from cockpit.observe.observation import Observation
 from cockpit.tui import units
@@ -258,7 +258,7 @@ class GenerationRow:
             above = self.above.closure if self.above else None
             out = [
                 t(self.letter, "accent b"), self._number, self._age, badges(g), self._shape + gap(1) + t(outcome(g), "muted"),
-                t(commit(c.commit), "muted"), self._subject, self._repeated(_release(c.nixos), _release(above and above.nixos)),
+                t(commit(c.commit), "muted"), self._subject, self._repeated(_release(c), _release(above)),
                 self._repeated(c.kernel, above.kernel if above else None), *(self._sizes() if sized else []), by,
             ]  # fmt: skip
         return [restyle(cell, "faint") for cell in out] if self.stale else out
@@ -272,6 +272,6 @@ class GenerationRow:
         return first, ends(cut(second, cells - width(by) - 2), by, cells)
 
 
-def _release(version: str | None) -> str | None:
+def _release(closure: Closure | None) -> str | None:
     """`25.11` of `25.11.20260101.abcdef`: the rest is the commit of nixpkgs, which no column has room for."""
-    return None if version is None else ".".join(version.split(".")[:2])
+    return None if closure is None or closure.nixos is None else ".".join(closure.nixos.split(".")[:2])
