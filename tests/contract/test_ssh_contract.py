@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pytest
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import HostKeyMismatch, Unreachable
 from cockpit.domain.settings import HostSettings
-from tests.lab.host import ensure_image, missing
+from tests.lab.engine import missing
+from tests.lab.host import ensure_image
 
 pytestmark = pytest.mark.timeout(900)  # the first use on a machine builds the lab's image
 
@@ -75,9 +76,8 @@ def machine(home: Path) -> Iterator[Machine]:
         pytest.skip(f"no container with sshd: {reason}")
     name = f"contract-ssh-{secrets.token_hex(4)}"
     key = (home / ".ssh/id_ed25519.pub").read_text().strip()
-    docker(
-        "run", "-d", "--rm", "--name", name, "-e", f"KEY={key}", "-p", "127.0.0.1::22", "--entrypoint", "/bin/sh", ensure_image(), "-c", START,
-    )  # fmt: skip
+    options = ("--name", name, "-e", f"KEY={key}", "-p", "127.0.0.1::22", "--entrypoint", "/bin/sh")
+    docker("run", "-d", "--rm", *options, ensure_image(), "-c", START)
     try:
         until = time.monotonic() + 30
         while "listening" not in subprocess.run(["docker", "logs", name], check=True, capture_output=True, text=True).stderr:
@@ -137,9 +137,9 @@ async def by_the_deadline(host: SshConnection, command: str) -> None:
 
 
 async def by_leaving_lines(host: SshConnection, command: str) -> None:
-    async with aclosing(host.lines(f"echo; {command}")) as lines:
-        async for _ in lines:
-            break
+    lines = aiter(host.lines(f"echo; {command}"))
+    await anext(lines)
+    await lines.aclose()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("way", [by_cancelling, by_the_deadline, by_leaving_lines])
@@ -154,19 +154,23 @@ async def test_what_is_given_up_ends_with_all_its_children(
     assert await machine.ends(number)
 
 
-async def test_a_forwarded_socket(machine: Machine, host: SshConnection) -> None:
-    serve = (
-        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('/tmp/echo.sock')\ns.listen()\n"
-        "print('ready', flush=True)\nc, _ = s.accept()\nc.sendall(c.recv(99).upper())\nc.close()"
-    )
-    if machine.run("sh", "-c", "command -v python3 || true") == "":
-        pytest.skip("the lab's image has no python3 to serve a socket")
-    async with aclosing(host.lines(f'python3 -c "{serve}"')) as lines:
-        assert await anext(lines) == b"ready\n"
-        local = await host.forward("/tmp/echo.sock")
-        assert Path(local).parent.stat().st_mode & 0o777 == 0o700
-        reader, writer = await asyncio.open_unix_connection(local)
-        writer.write(b"hello")
-        assert await reader.read() == b"HELLO"
-        writer.close()
-        await writer.wait_closed()
+SERVE = """
+use IO::Socket::UNIX;
+my $s = IO::Socket::UNIX->new(Local => "/tmp/echo.sock", Listen => 1) or die;
+$| = 1; print "ready\\n";
+my $c = $s->accept; sysread($c, my $text, 99); syswrite($c, uc $text); close $c;
+"""
+
+
+async def test_a_forwarded_socket(host: SshConnection) -> None:
+    serving = asyncio.ensure_future(host.exec("perl -", stdin=SERVE.encode(), deadline=30))
+    while (await host.exec("test -S /tmp/echo.sock")).code != 0:
+        assert not serving.done(), serving.result()
+    local = await host.forward("/tmp/echo.sock")
+    assert Path(local).parent.stat().st_mode & 0o777 == 0o700
+    reader, writer = await asyncio.open_unix_connection(local)
+    writer.write(b"hello")
+    assert await reader.read() == b"HELLO"
+    writer.close()
+    await writer.wait_closed()
+    assert (await serving).code == 0

@@ -217,7 +217,7 @@ def test_activation_that_cuts_the_network(controller: Controller, homelab: Homel
     _same_but_recreated(host, before)
 
 
-def test_second_controller(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:
+def test_second_controller(controller: Controller, homelab: Homelab, host: LabHost, short: str) -> None:
     homelab.edit("compose/core/conf/dynamic.txt", "routers", "# slow\nrouters")
     homelab.edit("cockpit.yaml", "stable: 1s", "stable: 6s")
     homelab.commit("slow")

@@ -6,8 +6,12 @@ image=$1 cache=$2 compose=$3 sops=$4
 here=$(cd "$(dirname "$0")" && pwd)
 packages=systemd,systemd-sysv,dbus,openssh-server,libdbi-perl,nix-bin,nix-setup-systemd,git,age,docker.io,docker-cli,iproute2
 packages+=,ca-certificates,procps,iptables,sudo,jq,yq,strace,curl,busybox-static,xz-utils,diffutils
-key=$({ echo "$packages"; cat "$here/build.sh" "$here/lab-init" "$compose" "$sops"; } | sha256sum | cut -c 1-16)
+key=$({ cat "$here/build.sh" "$here/lab-init" "$compose" "$sops"; } | sha256sum | cut -c 1-16)
 tarball=$cache/lab/host-$key.tar
+if id=$(docker image inspect --format '{{.Id}}' "$image:$key" 2>/dev/null); then
+  echo "$image:$key $id"
+  exit 0
+fi
 mkdir -p "$cache/lab/debs"
 
 if [ ! -e "$tarball" ]; then
