@@ -246,7 +246,10 @@ async def test_no_trace_of_a_secret_in_proc(store: SopsStore, monkeypatch: pytes
     async def watch(*argv: str, **kwargs: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
         child = await start(*argv, **kwargs)
         # it waits for its standard input, which nobody has written yet
-        seen.append(b"".join(Path(f"/proc/{child.pid}/{name}").read_bytes() for name in ("cmdline", "environ")))
+        place = Path(f"/proc/{child.pid}")
+        while not (command := (place / "cmdline").read_bytes()):
+            await asyncio.sleep(0)  # exec has begun, and the kernel has not yet laid out its arguments
+        seen.append(command + (place / "environ").read_bytes())
         return child
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", watch)

@@ -188,8 +188,19 @@ def test_controller_dies_and_attach_tells(controller: Controller, shaken: Homela
 
 
 def test_random_deaths(controller: Controller, shaken: Homelab, host: LabHost) -> None:
-    """COCKPIT_CHAOS times (3 by default, 30 in `make lab-chaos`): something dies at a random moment of a deploy."""
-    times = int(os.environ.get("COCKPIT_CHAOS", "3"))
+    """A short version of the next one, for every run."""
+    random_deaths(controller, shaken, host, 3)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+def test_many_random_deaths(controller: Controller, shaken: Homelab, host: LabHost) -> None:
+    """COCKPIT_CHAOS times, 30 in `make lab-chaos`."""
+    random_deaths(controller, shaken, host, int(os.environ.get("COCKPIT_CHAOS", "30")))
+
+
+def random_deaths(controller: Controller, shaken: Homelab, host: LabHost, times: int) -> None:
+    """Something dies at a random moment of a deploy. COCKPIT_CHAOS_SEED repeats a run's choices."""
     seed = int(os.environ.get("COCKPIT_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for number in range(times):
