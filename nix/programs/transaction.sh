@@ -59,9 +59,16 @@ verb_build() { # RUN SHA FOLDER ATTRIBUTE
   local start=$SECONDS closure log status=0
   log=$RUNTIME/build.$1
   # the repository belongs to root; nix asks git, which wants to hear that this is meant
-  closure=$(git config --file "$RUNTIME/gitconfig" --replace-all safe.directory "$REPO" && GIT_CONFIG_GLOBAL=$RUNTIME/gitconfig \
-    nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths --print-build-logs --no-update-lock-file \
-    "git+file://$REPO?ref=refs/cockpit/$2&rev=$2${3:+&dir=$3}#nixosConfigurations.\"$4\".config.system.build.toplevel" 2> >(tee "$log" >&2)) || status=$?
+  git config --file "$RUNTIME/gitconfig" --replace-all safe.directory "$REPO"
+  # In the background: bash runs a trap only between commands, and a controller that gives up must not leave a build behind.
+  trap 'kill -TERM "$building" 2>/dev/null; exit 143' TERM HUP
+  GIT_CONFIG_GLOBAL=$RUNTIME/gitconfig nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths --print-build-logs --no-update-lock-file \
+    "git+file://$REPO?ref=refs/cockpit/$2&rev=$2${3:+&dir=$3}#nixosConfigurations.\"$4\".config.system.build.toplevel" >"$log.out" 2> >(tee "$log" >&2) </dev/null &
+  local building=$!
+  wait "$building" || status=$?
+  trap - TERM HUP
+  closure=$(cat "$log.out")
+  rm -f "$log.out"
   if [ "$status" != 0 ]; then
     local why own
     sleep 0.1 # tee may still write

@@ -247,7 +247,7 @@ async def test_no_trace_of_a_secret_in_proc(store: SopsStore, monkeypatch: pytes
         child = await start(*argv, **kwargs)
         # it waits for its standard input, which nobody has written yet
         place = Path(f"/proc/{child.pid}")
-        while not (command := (place / "cmdline").read_bytes()):
+        while not (command := (place / "cmdline").read_bytes()):  # noqa: ASYNC110 - /proc tells nobody
             await asyncio.sleep(0)  # exec has begun, and the kernel has not yet laid out its arguments
         seen.append(command + (place / "environ").read_bytes())
         return child
