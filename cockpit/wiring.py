@@ -25,6 +25,7 @@ from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker import DockerEngine
 from cockpit.adapters.git import GitRepository
 from cockpit.adapters.nixos.host import NixosHost
+from cockpit.adapters.sops.store import SopsStore
 from cockpit.adapters.ssh import SshConnection
 from cockpit.config.paths import audit_file
 from cockpit.domain.settings import UserSettings
@@ -49,7 +50,7 @@ def open_cockpit(
     audit = FileAuditLog(audit_file())
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
     who, origin = who_asks(user, settings.root, os.environ), where(os.environ)
-    world = World(settings, hosts, repository, clock, audit, gate, who, origin)
+    world = World(settings, hosts, repository, clock, audit, gate, who, origin, SopsStore(settings.root, user.identity))
     return Cockpit(
         settings=settings,
         user=user,

@@ -14,7 +14,7 @@ from cockpit.domain.errors import CockpitError, Exit, Refused, UsageError, worst
 from cockpit.domain.events import Cancelled, HostOutcome, Outcome, Skipped, StepFinished, StepStarted
 from cockpit.domain.plan import HostPlan, Plan, Problem
 from cockpit.domain.settings import HostSettings, Settings
-from cockpit.ports import AuditLog, Clock, Host, Repository
+from cockpit.ports import AuditLog, Clock, Host, Repository, SecretStore
 
 AT_ONCE = 4
 """Hosts that are worked on at the same time."""
@@ -34,6 +34,7 @@ class World:
     gate: Gate
     who: str
     origin: str
+    secrets: SecretStore
 
     def host(self, name: str) -> Host:
         if name not in self.hosts:

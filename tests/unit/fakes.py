@@ -19,6 +19,7 @@ from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
 from cockpit.actions.world import World
+from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, LogItem, LogLine, Service, ServicesSnapshot, State
@@ -219,7 +220,7 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
     for engine in engines.values():
         engine.lines = [LogLine(engine.host, "core", "web", START - 10 + i, f"line {i}") for i in range(5)]
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
-    world = World(settings, hosts, repository, clock, audit, gate, "ada", "laptop")
+    world = World(settings, hosts, repository, clock, audit, gate, "ada", "laptop", SopsStore(settings.root))
     cockpit = Cockpit(
         settings=settings, user=UserSettings(), clock=clock, repository=repository,
         fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),

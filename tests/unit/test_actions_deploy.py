@@ -57,6 +57,16 @@ async def test_a_deploy_from_commit_to_done() -> None:
     assert "beta" not in {e.host for e in run.log}
 
 
+async def test_a_plain_secret_is_refused_before_anything_is_sent() -> None:
+    lab = homelab()
+    lab.repository.files[sha("c"), "secrets/app.yaml"] = b"app:\n  db-password: hunter2\n"
+    outcome, _ = await deploy(lab)
+    assert outcome.exit is Exit.SECRET
+    assert "secrets/app.yaml is plain text" in outcome.hosts[0].text
+    assert "hunter2" not in repr(outcome)
+    assert lab.repository.packed == []
+
+
 async def test_the_same_commit_is_one_round_trip() -> None:
     lab = homelab()
     outcome, _ = await deploy(lab, revision=sha("b"))

@@ -10,6 +10,7 @@ import pytest
 from cockpit.actions.run import Run
 from cockpit.actions.transaction import Watcher, settle
 from cockpit.actions.world import World
+from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import Exit, RevertFailed
 from cockpit.domain.events import Failed, Progress, StepFinished
 from cockpit.ports import HostEvent
@@ -40,7 +41,8 @@ async def watched(lab: Homelab, script: list[tuple[str, str, dict[str, Any]]], r
 
 def world(lab: Homelab, host: FakeHost) -> World:
     cockpit = lab.cockpit
-    return World(cockpit.settings, {"alpha": host}, lab.repository, lab.clock, lab.audit, cockpit.gate, "ada", "laptop")
+    secrets = SopsStore(cockpit.settings.root)
+    return World(cockpit.settings, {"alpha": host}, lab.repository, lab.clock, lab.audit, cockpit.gate, "ada", "laptop", secrets)
 
 
 async def test_a_record_closes_the_phase_that_was_open() -> None:
