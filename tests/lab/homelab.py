@@ -26,10 +26,8 @@ class Homelab:
     address: str
     host_key: str
     image: str = "cockpit-lab/app:1"
-    tag_two: str = "cockpit-lab/app:2"
     timing: str = "{wait: 30s, stable: 1s, revert_after: 60s}"
     health: list[str] = field(default_factory=list)
-    extra_secrets: dict[str, str] = field(default_factory=dict)
 
     def git(self, *args: str) -> str:
         env = os.environ | {
