@@ -198,6 +198,7 @@ class World:
             "ended": self.clock.now(),
             "exit": int(outcome.exit),
             "plan": None if plan is None else summary(plan),
+            "commands": [c for h in plan.hosts for c in h.commands] if plan is not None and run.committed else [],
             "hosts": [
                 {
                     "host": h.host,

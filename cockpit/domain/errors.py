@@ -12,7 +12,8 @@ CockpitError                  exit  what a person must know
  ├── Locked                      7  somebody else's transaction holds the host
  ├── SecretError                 8  a secret cannot be decrypted, or is plain text
  ├── Refused                     9  a rule of safety says no; nothing changed
- └── OutcomeUnknown             11  the connection was lost after approval: `cockpit attach`
+ ├── OutcomeUnknown             11  the connection was lost after approval: `cockpit attach`
+ └── OperationFailed            12  what was asked for was tried and did not work: a start, a snapshot, a push
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Exit(IntEnum):
     REFUSED = 9
     TO_DO = 10
     UNKNOWN = 11
+    FAILED = 12
 
 
 WORST_FIRST: tuple[Exit, ...] = (
@@ -43,6 +45,7 @@ WORST_FIRST: tuple[Exit, ...] = (
     Exit.DEFECT,
     Exit.UNKNOWN,
     Exit.REVERTED,
+    Exit.FAILED,
     Exit.BUILD,
     Exit.SECRET,
     Exit.UNREACHABLE,
@@ -118,6 +121,10 @@ class OutcomeUnknown(CockpitError):
     exit = Exit.UNKNOWN
 
 
+class OperationFailed(CockpitError):
+    exit = Exit.FAILED
+
+
 class Complaint:
     """One thing that is wrong in a settings file."""
 
@@ -164,5 +171,6 @@ BY_EXIT: dict[Exit, type[CockpitError]] = {
     Exit.SECRET: SecretError,
     Exit.REFUSED: Refused,
     Exit.UNKNOWN: OutcomeUnknown,
+    Exit.FAILED: OperationFailed,
 }
 """The error class of an exit code that a host program answered with."""

@@ -25,7 +25,7 @@ def releases(facts: Iterable[HostFacts], records: Iterable[dict[str, Any]]) -> t
             attempts.setdefault(attempt.run, []).append(attempt)
     known: dict[str, dict[str, Any]] = {}
     for record in records:
-        if record.get("action") != "release.attach":
+        if record.get("action") != "release.attach" and "targets" not in record:  # an operation is no release
             run = str(record.get("run", ""))
             if run not in known or float(record.get("ended", 0.0)) >= float(known[run].get("ended", 0.0)):
                 known[run] = record

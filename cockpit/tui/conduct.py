@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import Context
+from cockpit.actions.operations import Approval
 from cockpit.actions.run import Run
 from cockpit.actions.safety import raised
 from cockpit.domain.events import Outcome
+from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan, Tier
 from cockpit.tui.ink import Line, shape, t
 from cockpit.tui.widgets.surface import Handlers
@@ -27,6 +29,7 @@ class Stage(Protocol):
 
     def context(self) -> Context: ...
     def say(self, line: Line) -> None: ...
+    def ask_once(self, question: Line) -> Awaitable[bool]: ...
     def visit(self, name: str, key: str, action: str | None = None) -> None: ...
 
 
@@ -65,6 +68,25 @@ class Conductor:
     def approved(self, plan: Plan) -> None:
         self.cockpit.gate.allow_once(plan)
         self.stage.visit("releases", plan.run)
+
+    def operate(self, action: str, title: str, work: Callable[[Run, Approval], Awaitable[Outcome]]) -> Run:
+        """Starts an operation: its plan says how dangerous it is, and what is asked before it. The footer tells how it ended."""
+        run = self.cockpit.runs.start(lambda run: work(run, self.ask_operation), action=action, title=title)
+        self._tell(run)
+        return run
+
+    async def ask_operation(self, operation: Operation, tier: Tier) -> bool:
+        """The approval of an operation, by a person: nothing, one line, or the dialog."""
+        if tier is Tier.REVERSIBLE:
+            return self.cockpit.gate.armed or await self.stage.ask_once(t(operation.title, "text b"))
+        from cockpit.tui.screens.operation_dialog import OperationDialog
+
+        dialog = OperationDialog(self, operation, tier)
+        await self.stage.app.push_screen(dialog)
+        return await dialog.ask()
+
+    def approved_operation(self, operation: Operation) -> None:
+        self.stage.say(shape("◐") + t(f" {operation.title}", "muted"))
 
     def deploy(self) -> None:
         context = self.stage.context()
@@ -123,9 +145,17 @@ class Conductor:
 
         async def tell() -> None:
             outcome = await run.wait()
-            for host in outcome.hosts:
-                mark = shape("✕" if outcome.exit else "●")
-                self.stage.say(mark + t(f" {host.host}: {host.text}") + t(f"  {host.why} {host.hint}", "muted"))
+            failed = [host for host in outcome.hosts if host.exit]
+            shown = (failed or list(outcome.hosts))[:1]
+            for host in shown:
+                name = f"{host.host}: " if host.host else ""
+                words = shape("✕" if host.exit else "●") + t(f" {name}{host.text}") + t(f"  {host.why} {host.hint}", "muted")
+                rest = len(outcome.hosts) - 1
+                self.stage.say(
+                    words + t(f"  {len(failed)} of {rest + 1} failed" if failed else f"  and {rest} more", "muted")
+                    if rest
+                    else words
+                )
 
         task = asyncio.create_task(tell())
         self._telling.add(task)

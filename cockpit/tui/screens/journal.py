@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def commands_of(record: dict[str, Any]) -> list[str]:
-    found = record.get("commands") or []
-    for host in record.get("hosts") or []:
-        if isinstance(host, dict):
-            found = [*found, *(host.get("commands") or [])]
-    return [str(c) for c in found]
+    return [str(c) for c in record.get("commands") or ()]
 
 
 class JournalScreen(Overlay[None]):
@@ -34,13 +30,13 @@ class JournalScreen(Overlay[None]):
         self._main = main
         self._top = 0
         records = main.cockpit.audit.records()
-        self._records = sorted(records, key=lambda r: float(r.get("time", 0) or 0), reverse=True)
+        self._records = sorted(records, key=lambda r: float(r.get("at", 0) or 0), reverse=True)
 
     def _body(self, cells: int) -> list[Line]:
         now = self._main.cockpit.clock.now()
         out: list[Line] = []
         for record in self._records:
-            stamp = float(record.get("time", 0) or 0)
+            stamp = float(record.get("at", 0) or 0)
             left = (
                 t(record.get("action", ""), "text b")
                 + t(f"  {record.get('run', '')}", "accent")

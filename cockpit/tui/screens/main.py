@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from importlib import import_module
 from typing import Protocol, cast
@@ -30,6 +31,9 @@ GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases
 """Where `'` and a letter lead."""
 
 
+_ONCE = t("   read-only: ", "muted") + t("y", "text b") + t(" does this once", "muted")
+
+
 class Themed(Protocol):
     def choose_theme(self, theme: Theme) -> None: ...
 
@@ -49,6 +53,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.active = start
         self._pending = ""
         self._once: str | None = None
+        self._asked: asyncio.Future[bool] | None = None
         self._leaving = False
 
     def compose(self) -> ComposeResult:
@@ -143,6 +148,15 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.footer.message = line
         self.footer.redraw()
 
+    async def ask_once(self, question: Line) -> bool:
+        """One line in the footer; True when the next key is `y`. A second question takes the place of the first."""
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(False)
+        asked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked = asked
+        self.say(question + _ONCE)
+        return await asked
+
     def on_resize(self) -> None:
         self.set_class(narrow(self.size.width), "narrow")
         for pane in self.panes.values():
@@ -182,6 +196,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 t("ctrl+c", "text b") + t(" again leaves cockpit; what runs on hosts goes on", "muted")
             )
             return
+        if (asked := self._asked) is not None:
+            self._asked = None
+            if not asked.done():
+                asked.set_result(key == "y")
+            return
         if once is not None:
             if key == "y":
                 self.cockpit.gate.allow_once(once)
@@ -210,16 +229,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         if (reason := possible(entry, self.context())) is not None and not action.startswith("pane."):
             self.say(t(f"{entry.title}: ", "muted") + t(reason, "warn"))
             return False
-        if entry.tier is Tier.REVERSIBLE and not self.cockpit.gate.armed:
+        if entry.tier is Tier.REVERSIBLE and not entry.planned and not self.cockpit.gate.armed:
             self._once = action
             target = self.pane.target() if self.pane else ""
-            self.say(
-                t(entry.title, "text b")
-                + t(f" {target}", "text")
-                + t("   read-only: ", "muted")
-                + t("y", "text b")
-                + t(" does this once", "muted")
-            )
+            self.say(t(entry.title, "text b") + t(f" {target}", "text") + _ONCE)
             return False
         return self.carry_out(action)
 

@@ -1,0 +1,95 @@
+"""What an entry of the catalogue is, and what it is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from cockpit.domain.hosts import Generation, HostFacts
+from cockpit.domain.plan import Tier
+from cockpit.domain.releases import Release
+from cockpit.domain.services import Service
+
+EVERYWHERE = "everywhere"
+HOSTS = "hosts"
+GENERATIONS = "generations"
+SERVICES = "services"
+LOGS = "logs"
+RELEASES = "releases"
+LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES)
+CONTEXTS = (EVERYWHERE, *LISTS, LOGS)
+"""What can have the focus. An action of EVERYWHERE works in each of the others."""
+
+
+class Target(Enum):
+    """What an action acts on."""
+
+    NONE = "nothing"
+    PANE = "pane"
+    ROW = "row"
+    HOST = "host"
+    GENERATION = "generation"
+    SERVICE = "service"
+    RELEASE = "release"
+    LINES = "log lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    id: str
+    title: str
+    """What the palette, menus and help say."""
+    verb: str
+    """One or two words for the footer."""
+    keys: tuple[str, ...]
+    """Default keys in Textual's notation; a chord has a space (`g g`)."""
+    label: str
+    """The keys as a person reads them."""
+    contexts: tuple[str, ...] = (EVERYWHERE,)
+    target: Target = Target.NONE
+    tier: Tier = Tier.READ
+    description: str = ""
+    footer: bool = False
+    """Whether the footer shows it when it is possible."""
+    planned: bool = False
+    """Whether its own plan says how dangerous it is and asks (`actions.operations`); `tier` is then what it usually is."""
+
+    @property
+    def group(self) -> str:
+        """The heading in help and in the key reference."""
+        return self.contexts[0]
+
+    @property
+    def context(self) -> str:
+        return self.contexts[0]
+
+    def works_in(self, context: str) -> bool:
+        return EVERYWHERE in self.contexts or context in self.contexts
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an action would act on now: decides whether it is possible."""
+
+    focus: str = EVERYWHERE
+    host: str | None = None
+    facts: HostFacts | None = None
+    generation: Generation | None = None
+    service: Service | None = None
+    release: Release | None = None
+    rows: int = 1
+    """Rows of the list that has the focus."""
+    busy: str | None = None
+    """Run id of a transaction of this process on that host."""
+
+
+Check = Callable[[Context], str | None]
+"""Why an action cannot be done now; None when it can."""
+
+
+def unlocked(context: Context) -> str | None:
+    """Whether the host is free for a transaction."""
+    if context.facts is not None and context.facts.holder is not None:
+        return f"{context.facts.holder.who} holds the lock from {context.facts.holder.origin}"
+    return None
