@@ -51,6 +51,7 @@ TABLES: dict[str, Table] = {
             "keep": Field("integer", "generations that a host keeps", default=15, least=2),
             "hosts": Field("map:host", "NixOS hosts by name", required=True, least=1),
             "projects": Field("map:project", "compose projects by name", default={}),
+            "clusters": Field("map:cluster", "Proxmox VE clusters by name", default={}),
         },
     ),
     "host": Table(
@@ -88,6 +89,9 @@ TABLES: dict[str, Table] = {
             ),
             "timing": Field("table:timing", "deadlines", default={}),
             "health": Field("list:health", "checks that a release must pass", default=[]),
+            "guest": Field(
+                "string", "CLUSTER/VMID of the virtual machine that it is", pattern=r"^[^/\s]+/\d{1,9}$", example="home/101"
+            ),
         },
     ),
     "timing": Table(
@@ -122,6 +126,36 @@ TABLES: dict[str, Table] = {
             ),
             "secrets": Field("map:secret", "file secrets, rendered to /run/cockpit/secrets/PROJECT/NAME", default={}),
         },
+    ),
+    "cluster": Table(
+        "a Proxmox VE cluster, or a single node",
+        {
+            "addresses": Field("list:string", "HOST[:PORT] of its nodes; the first that answers is asked", required=True),
+            "user": Field(
+                "string",
+                "USER@REALM!TOKENID for an API token, USER@REALM for a password",
+                required=True,
+                pattern=r"^[^\s:/@!]+@[A-Za-z0-9_.-]+(![A-Za-z0-9_.-]+)?$",
+                example="cockpit@pve!tui",
+            ),
+            "secret": Field("table:credential", "the token's secret, or the password", required=True),
+            "fingerprint": Field(
+                "string",
+                "SHA-256 of the certificate; without it the system's authorities decide",
+                pattern=r"^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$",
+                example="AB:CD:...",
+            ),
+            "protected": Field("boolean", "raises every action by one tier; headless it needs --approve-host", default=False),
+        },
+    ),
+    "credential": Table(
+        "where a secret of the controller comes from: file, or env",
+        {
+            "file": Field("path", "encrypted file of the repository", example="secrets/proxmox.yaml"),
+            "key": Field("string", "dotted path in the file; the whole file without it", example="proxmox.token"),
+            "env": Field("string", "environment variable with it", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", example="PVE_TOKEN"),
+        },
+        one_of=("file", "env"),
     ),
     "secret": Table(
         "a file secret",

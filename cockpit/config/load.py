@@ -13,6 +13,8 @@ from cockpit.config.yaml import Node, read
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
 from cockpit.domain.settings import (
     Build,
+    ClusterSettings,
+    CredentialSettings,
     EnvSecrets,
     HealthCheck,
     HostSettings,
@@ -162,6 +164,11 @@ class _Reader:
             if project is not None:
                 projects[name] = project
         names = set(data.get("projects") or {})
+        clusters: dict[str, ClusterSettings] = {}
+        for name, raw in (data.get("clusters") or {}).items():
+            cluster = self.cluster(name, raw)
+            if cluster is not None:
+                clusters[name] = cluster
         hosts: dict[str, HostSettings] = {}
         for name, raw in (data.get("hosts") or {}).items():
             host = self.host(name, raw, names)
@@ -173,9 +180,10 @@ class _Reader:
             self.complain(line_of["keep"], "keep", f"is {keep}", "at least 2: a rollback needs one to go to")
         if not hosts and not self.complaints:
             self.complain(line_of["hosts"], "hosts", "names no host", "at least one")
+        self.guests(hosts, data.get("hosts") or {}, set(data.get("clusters") or {}))
         if self.complaints:
             raise SettingsError(sorted(self.complaints, key=lambda c: c.line))
-        return Settings(root=root, keep=keep, hosts=MappingProxyType(hosts), projects=MappingProxyType(projects))
+        return Settings(root, keep, MappingProxyType(hosts), MappingProxyType(projects), MappingProxyType(clusters))
 
     def project(self, name: str, raw: dict[str, Any]) -> ProjectSettings | None:
         if raw.get("source") is None:
@@ -192,6 +200,32 @@ class _Reader:
             env_secrets=EnvSecrets(raw.get("env_secrets") or "refuse"),
             secrets=tuple(found),
         )
+
+    def cluster(self, name: str, raw: dict[str, Any]) -> ClusterSettings | None:
+        addresses = tuple(address for address, _ in raw.get("addresses") or [] if address)
+        at, secret = f"clusters.{name}", raw.get("secret") or {}
+        if "addresses" in raw and not addresses:
+            self.complain(raw["line"], f"{at}.addresses", "names no node", "at least one")
+        if "secret" in raw and ("file" in secret) == ("env" in secret):
+            self.complain(secret.get("line", raw["line"]), f"{at}.secret", "needs exactly one of file and env")
+        if not addresses or not secret or raw.get("user") is None:
+            return None
+        return ClusterSettings(
+            name=name,
+            addresses=addresses,
+            user=raw["user"],
+            secret=CredentialSettings(secret.get("file"), secret.get("key"), secret.get("env")),
+            fingerprint=raw["fingerprint"].upper() if raw.get("fingerprint") else None,
+            protected=bool(raw.get("protected")),
+        )
+
+    def guests(self, hosts: dict[str, HostSettings], raw: dict[str, Any], clusters: set[str]) -> None:
+        """Complains of hosts whose virtual machine is in no cluster that there is."""
+        for name, host in hosts.items():
+            cluster = (host.guest or "").partition("/")[0]
+            if host.guest and cluster not in clusters:
+                why = f"names the cluster {cluster!r}, which is not under clusters:"
+                self.complain(raw[name]["line"], f"hosts.{name}.guest", why, "", _nearest(cluster, clusters))
 
     def host(self, name: str, raw: dict[str, Any], projects: set[str]) -> HostSettings | None:
         if raw.get("address") is None:
@@ -238,6 +272,7 @@ class _Reader:
             identity=raw.get("identity") or "/etc/ssh/ssh_host_ed25519_key",
             timing=Timing(**{key: value for key, value in timing.items() if key != "line" and value is not None}),
             health=tuple(checks),
+            guest=raw.get("guest"),
         )
 
 

@@ -66,6 +66,8 @@ class HostSettings:
     identity: str = "/etc/ssh/ssh_host_ed25519_key"
     timing: Timing = Timing()
     health: tuple[HealthCheck, ...] = ()
+    guest: str | None = None
+    """`CLUSTER/VMID` of the virtual machine that it is."""
 
     @property
     def flake_folder(self) -> str:
@@ -105,6 +107,41 @@ class ProjectSettings:
     secrets: tuple[SecretSettings, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialSettings:
+    """Where a secret of this machine's own comes from: an encrypted file of the repository, or the environment."""
+
+    file: str | None = None
+    key: str | None = None
+    """Dotted path inside the decrypted file; None for the whole file."""
+    env: str | None = None
+    """Name of an environment variable; for CI."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """A Proxmox VE cluster, or a single node."""
+
+    name: str
+    addresses: tuple[str, ...]
+    """`HOST[:PORT]` of its nodes; the first one that answers is asked. The port defaults to 8006."""
+    user: str
+    """`USER@REALM!TOKENID` for an API token, `USER@REALM` for a password."""
+    secret: CredentialSettings
+    fingerprint: str | None = None
+    """SHA-256 of the certificate, as PVE shows it (`AB:CD:...`); without it the system's authorities decide."""
+    protected: bool = False
+
+    @property
+    def token(self) -> bool:
+        """Whether it signs in by an API token."""
+        return "!" in self.user
+
+
+def _no_clusters() -> Mapping[str, ClusterSettings]:
+    return MappingProxyType({})
+
+
 def _no_hosts() -> Mapping[str, HostSettings]:
     return MappingProxyType({})
 
@@ -120,6 +157,7 @@ class Settings:
     keep: int = 15
     hosts: Mapping[str, HostSettings] = field(default_factory=_no_hosts)
     projects: Mapping[str, ProjectSettings] = field(default_factory=_no_projects)
+    clusters: Mapping[str, ClusterSettings] = field(default_factory=_no_clusters)
 
 
 class Theme(Enum):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from cockpit.config import find, load
-from cockpit.config.dump import dump
 from cockpit.config.fields import seconds
 from cockpit.domain.errors import Exit, SettingsError, UsageError
 from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, Timing, UnitCheck
@@ -167,7 +166,7 @@ def test_defaults(tmp_path: Path) -> None:
         (HOST + "keep: true\n", (5, "keep", "is 'true'", "a whole number", "")),
         (HOST + "keep: 99999999999\n", (5, "keep", "is '99999999999'", "a whole number", "")),
         (HOST + "hostss: {}\n", (5, "hostss", "is not known here", "", "hosts")),
-        (HOST + "zzz: {}\n", (5, "zzz", "is not known here", "one of version, keep, hosts, projects", "")),
+        (HOST + "zzz: {}\n", (5, "zzz", "is not known here", "one of version, keep, hosts, projects, clusters", "")),
         (
             HOST + "projects: {core: {}}\n",
             (5, "projects.core.source", "is missing", "folder of the repository with its compose.yaml", ""),
@@ -331,13 +330,39 @@ def test_find_goes_up_to_the_nearest(tmp_path: Path) -> None:
     assert find(inner) == near
 
 
-def test_what_is_dumped_is_read_back_as_the_same(tmp_path: Path) -> None:
-    more = (
-        "version: 1\nhosts:\n  a: {address: '10', tags: ['on', '0400', null-, \"it's: #1\"], timing: {wait: 0.5, stable: 0.25}}\n"
-        "  b: {address: '[::1]:22', health: [{http: 'http://x/?a=b#c', status: 404}], projects: [p]}\n"
-        "projects:\n  p: {source: c, secrets: {s: {file: f, key: 'a b: c', mode: '0007'}}}\n"
-    )
-    for text in (FULL, HOST, more):
-        settings = load(write(tmp_path, text))
-        assert load(write(tmp_path, dump(settings))) == settings
-    assert dump(load(write(tmp_path, HOST))) == HOST
+FINGERPRINT = ":".join(["ab"] * 32)
+CLUSTERS = f"""\
+clusters:
+  home:
+    addresses: [10.0.0.1, "pve2.lan:443"]
+    user: cockpit@pve!tui
+    secret: {{file: secrets/proxmox.yaml, key: proxmox.token}}
+    fingerprint: "{FINGERPRINT}"
+    protected: true
+"""
+
+
+def test_a_cluster_is_read(tmp_path: Path) -> None:
+    cluster = load(write(tmp_path, HOST + "    guest: home/101\n" + CLUSTERS)).clusters["home"]
+    assert cluster.addresses == ("10.0.0.1", "pve2.lan:443")
+    assert cluster.token
+    assert cluster.fingerprint == FINGERPRINT.upper()
+    assert (cluster.secret.file, cluster.secret.key, cluster.secret.env) == ("secrets/proxmox.yaml", "proxmox.token", None)
+    assert cluster.protected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("cockpit@pve!tui", "root", "cockpit.yaml:9: clusters.home.user"),
+        ("{file: secrets/proxmox.yaml, key: proxmox.token}", "{}", "needs exactly one of file and env"),
+        ("file: secrets/proxmox.yaml", "env: A, file: secrets/p.yaml", "needs exactly one of file and env"),
+        (FINGERPRINT, "ab:cd", "clusters.home.fingerprint"),
+        ('[10.0.0.1, "pve2.lan:443"]', "[]", "names no node"),
+        ("  home:", "  hom:", "did you mean 'hom'?"),
+    ],
+)
+def test_what_is_wrong_with_a_cluster_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(SettingsError) as found:
+        load(write(tmp_path, HOST + "    guest: home/101\n" + CLUSTERS.replace(old, new)))
+    assert said in found.value.why
