@@ -8,9 +8,11 @@ base_hash() { # projects on stdin
     running_closure
     readlink "$PROFILE" || true
     boot_default
+    docker ps -a --no-trunc --filter label=com.docker.compose.project --format '{{.Label "com.docker.compose.project"}} {{.Names}} {{.ID}}' 2>/dev/null | sort >"$RUNTIME/base.$BASHPID"
     while IFS= read -r project; do
-      [ -z "$project" ] || docker ps -a --no-trunc --filter "label=com.docker.compose.project=$project" --format '{{.Names}} {{.ID}}' 2>/dev/null | sort
+      [ -z "$project" ] || grep "^$project " "$RUNTIME/base.$BASHPID" || true
     done
+    rm -f "$RUNTIME/base.$BASHPID"
   } | sha256sum | cut -c 1-32
 }
 
@@ -42,6 +44,7 @@ kernel_of() { # CLOSURE -> version
 # compose hashes. Nothing outside sees them.
 staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {service...} {secret: ...} {problem: ...} {warning: ...}
   local manifest=$1 old=$2 project directory name here line
+  local -a projects
   mount -t tmpfs -o mode=0700 stage "$RUNTIME/stage"
   mkdir -p "$RUNTIME/stage/secrets" "$RUNTIME/stage/own"
   mount --bind "$SECRETS.d" "$RUNTIME/stage/secrets"
@@ -80,8 +83,9 @@ staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {servic
     done
     jq -r --arg p "$project" '.projects[$p].copied[]' "$manifest" | while IFS= read -r name; do rm -f "$directory/${name:?}"; done
     point_project "$manifest" "$project"
-    project_changes "$manifest" "$project"
   done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
+  mapfile -t projects < <(jq -r '.projects | keys_unsorted[]' "$manifest")
+  changes_of "$manifest" "${projects[@]}"
 }
 
 secret_names() { # MANIFEST -> PROJECT US NAME
@@ -89,11 +93,9 @@ secret_names() { # MANIFEST -> PROJECT US NAME
 }
 
 removed_projects() { # NEW-MANIFEST: JSON lines of services of owned projects that it does not have
-  local project
-  while IFS= read -r project; do
-    jq -e --arg p "$project" '.projects | has($p)' "$1" >/dev/null && continue
-    containers_of "$project" | jq -c --arg p "$project" '.[] | {project: $p, service: .Config.Labels["com.docker.compose.service"], change: "remove", why: "project is no longer in the release", old_image: .Config.Image, new_image: null}'
-  done < <(owned_projects)
+  local -a gone
+  mapfile -t gone < <(owned_projects | jq -Rr --slurpfile m "$1" 'select(. as $p | $m[0].projects | has($p) | not)')
+  [ ${#gone[@]} -eq 0 ] || containers_of "${gone[@]}" | jq -c '{project, service, change: "remove", why: "project is no longer in the release", old_image: .ref, new_image: null}'
 }
 
 advice() { # NEW-MANIFEST: JSON lines {problem} and {warning} that follow from the manifest alone
@@ -154,7 +156,7 @@ check() {
   if [ -n "$new_manifest" ]; then
     advice "$new_manifest" >>"$work/lines"
     if [ "$kind" != rollback ] && [ -n "$old_manifest" ]; then conflicts "$old_manifest" "$new_manifest" | jq -c '{problem: .}' >>"$work/lines"; fi
-    if docker info >/dev/null 2>&1; then
+    if docker ps -q --filter name=cockpit-none >/dev/null 2>&1; then
       exec 9>"$RUNTIME/check.lock"
       flock -w 120 9 || fail 7 "another plan is being made on this host"
       if [ ! -L "$SECRETS" ]; then

@@ -49,13 +49,6 @@ do_converge() {
   return 1
 }
 
-restart_marks() { # MANIFEST -> lines NAME RESTARTS STARTED, of services that run on
-  local project
-  jq -r '.projects | keys[]' "$1" | while IFS= read -r project; do
-    containers_of "$project" | jq -r '.[] | select(.State.Status == "exited" and .State.ExitCode == 0 | not) | "\(.Config.Labels["com.docker.compose.project"])/\(.Config.Labels["com.docker.compose.service"]) \(.RestartCount) \(.State.StartedAt)"'
-  done | sort
-}
-
 health_check() { # JSON of one check -> 0, or words on stdout
   local url unit code
   url=$(jq -r '.http // empty' <<<"$1")
@@ -70,15 +63,18 @@ health_check() { # JSON of one check -> 0, or words on stdout
 }
 
 do_verify() {
-  local before='' after bad missing check words end now
+  local seen before='' after bad missing check words end now
+  local -a projects
   bad=$(comm -13 <(intent '.failed_units[]' | sort) <(failed_units) | tr '\n' ' ')
   if [ -n "${bad// /}" ]; then
     FAIL_WHY="units failed: $bad"
     return 1
   fi
   if [ -n "$NEW_MANIFEST" ]; then
-    before=$(restart_marks "$NEW_MANIFEST")
-    missing=$(missing_services "$NEW_MANIFEST")
+    mapfile -t projects < <(jq -r '.projects | keys[]' "$NEW_MANIFEST")
+    seen=$(containers) || true
+    before=$(restart_marks "$NEW_MANIFEST" <<<"$seen")
+    missing=$(missing_services "$NEW_MANIFEST" <<<"$seen")
     if [ -n "$missing" ]; then
       FAIL_WHY="not there: $missing"
       return 1
@@ -89,19 +85,16 @@ do_verify() {
   event wait "${STABLE}s without a restart" left "$STABLE"
   while now_monotonic now && [ "$now" -lt "$end" ]; do sleep 0.2; done
   if [ -n "$NEW_MANIFEST" ]; then
-    after=$(restart_marks "$NEW_MANIFEST")
+    after=$(containers | restart_marks "$NEW_MANIFEST")
     bad=$(diff <(printf '%s\n' "$before") <(printf '%s\n' "$after") | awk '/^[<>] ./{print $2}' | sort -u | tr '\n' ' ' || true)
     if [ -n "${bad// /}" ]; then
       FAIL_WHY="restarted within ${STABLE}s: $bad"
       return 1
     fi
-    local project
-    while IFS= read -r project; do
-      wait_project "$NEW_MANIFEST" "$project" 0 || {
-        FAIL_WHY=$CONVERGE_WHY
-        return 1
-      }
-    done < <(jq -r '.projects | keys[]' "$NEW_MANIFEST")
+    wait_projects 0 "${projects[@]}" || {
+      FAIL_WHY=$CONVERGE_WHY
+      return 1
+    }
     while IFS= read -r check; do
       [ -n "$check" ] || continue
       end=$(($(seconds_left) < ${WAIT%.*} ? $(seconds_left) : ${WAIT%.*}))
@@ -116,14 +109,6 @@ do_verify() {
       done
     done < <(jq -c '.settings.health[]?' "$NEW_MANIFEST")
   fi
-}
-
-missing_services() { # MANIFEST -> services of the release without a container
-  local project
-  jq -r '.projects | keys[]' "$1" | while IFS= read -r project; do
-    jq -r --arg p "$project" --argjson have "$(containers_of "$project" | jq -c '[.[].Config.Labels["com.docker.compose.service"]]')" \
-      '.projects[$p].services | to_entries[] | select(.value.replicas != 0) | .key | select(. as $s | $have | index($s) | not) | "\($p)/\(.)"' "$1"
-  done | tr '\n' ' '
 }
 
 do_confirm() {

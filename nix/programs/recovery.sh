@@ -38,17 +38,17 @@ ensure() { # old|new -> 0, or 1 with FAIL_WHY. Profile, boot default, activation
   fi
   [ -n "$manifest" ] || return 0
   [ "$1" = new ] || restore_images
+  local missing why=''
   # dockerd may have restarted on the way: everything is looked at again
   wait_engine || return 1
-  if ! converge_release "$manifest" "$(jq -r .settings.timing.wait "$manifest")"; then
-    # what was ill before is not ours to heal
-    if [ "$1" = old ] && [ "$(intent '.previous_health.healthy')" = false ] && [ -z "$(missing_services "$manifest")" ]; then
-      event warn "still as ill as before: $CONVERGE_WHY"
-      return 0
-    fi
-    FAIL_WHY=$CONVERGE_WHY
-    return 1
-  fi
+  converge_release "$manifest" "$(jq -r .settings.timing.wait "$manifest")" || why=$CONVERGE_WHY
+  missing=$(containers | missing_services "$manifest") || missing='the container engine'
+  FAIL_WHY=${why:-not there: $missing}
+  [ -z "$missing" ] || return 1
+  [ -n "$why" ] || return 0
+  # what was ill before is not ours to heal
+  [ "$1" = old ] && [ "$(intent '.previous_health.healthy')" = false ] || return 1
+  event warn "still as ill as before: $why"
 }
 
 wait_engine() {

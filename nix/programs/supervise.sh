@@ -3,22 +3,25 @@
 # The order of what is written and synced here is the promise: read docs/transaction.md before changing a line.
 
 healthy_before() { # MANIFEST -> {"healthy": bool, "why": ""}
-  local why project
+  local why seen
+  local -a projects
   why=$(failed_units | head -n 3 | tr '\n' ' ')
   if [ -n "$1" ] && [ -z "$why" ]; then
-    why=$(missing_services "$1")
-    [ -n "$why" ] || while IFS= read -r project; do
-      wait_project "$1" "$project" 0 || { why=$CONVERGE_WHY && break; }
-    done < <(jq -r '.projects | keys[]' "$1")
+    seen=$(containers) || true
+    why=$(missing_services "$1" <<<"$seen")
+    mapfile -t projects < <(jq -r '.projects | keys[]' "$1")
+    [ -n "$why" ] || why=$(readiness "${projects[@]}" <<<"$seen" | sed '/^$/d' | head -n 1)
   fi
   jq -cn --arg w "${why% }" '{healthy: ($w == ""), why: $w}'
 }
 
 open_the_attempt() { # REQUEST: durable, roots first, before the first change
-  local request=$1 seq running project
+  local request=$1 seq running id
+  local -a projects
   durable_link "$OLD" "$ROOTS/$RUN-old" && durable_link "$NEW" "$ROOTS/$RUN-new" || return 1
   [ -z "$(boot_default)" ] || durable_link "$(boot_default)" "$ROOTS/$RUN-boot" || return 1
-  running=$({ base_projects "$OLD_MANIFEST" | while IFS= read -r project; do [ -z "$project" ] || containers_of "$project"; done; } | jq -cs 'add // []')
+  mapfile -t projects < <(base_projects "$OLD_MANIFEST")
+  running=$(containers_of "${projects[@]}" | jq -cs 'map({project, service, ref, image, running})')
   seq=$(next_sequence)
   ATTEMPT=$seq-$RUN
   local content
@@ -31,11 +34,11 @@ open_the_attempt() { # REQUEST: durable, roots first, before the first change
     . + {schema: 1, $seq, $started, old: {closure: $old, generation: ($og | number_or_null), commit: ($oc | null_if_empty)},
      new: {closure: $new, generation: .generation, commit: ($nc | null_if_empty)}, $profile, profile_generation: ($pg | number_or_null), boot_default: $boot,
      failed_units: $failed, previous_health: $health, projects: {old: $op, new: $np},
-     running: [$running[] | select(.State.Running) | "\(.Config.Labels["com.docker.compose.project"])/\(.Config.Labels["com.docker.compose.service"])"],
-     images: ([$running[] | select(.Config.Image | contains("@") | not) | {(.Config.Image): .Image}] | add // {})}' <<<"$request") || return 1
+     running: [$running[] | select(.running) | "\(.project)/\(.service)"],
+     images: ([$running[] | select(.ref | contains("@") | not) | {(.ref): .image}] | add // {})}' <<<"$request") || return 1
   mkdir "$ATTEMPTS/$ATTEMPT" && sync "$ATTEMPTS" && durable_write "$ATTEMPTS/$ATTEMPT/intent.json" <<<"$content" || return 1
   # a tag that moves would take the old image with it
-  jq -r '.images | to_entries[] | .value' <<<"$content" | sort -u | while IFS= read -r project; do docker tag "$project" "cockpit/keep:$RUN-${project:7:12}" 2>/dev/null || true; done
+  jq -r '.images | to_entries[] | .value' <<<"$content" | sort -u | while IFS= read -r id; do docker tag "$id" "cockpit/keep:$RUN-${id:7:12}" 2>/dev/null || true; done
 }
 
 supervise() { # RUN

@@ -8,6 +8,8 @@ libexec=${COCKPIT_SELF%/bin}/libexec
 . "$libexec/render.sh"
 # shellcheck source=directories.sh
 . "$libexec/directories.sh"
+# shellcheck source=containers.sh
+. "$libexec/containers.sh"
 # shellcheck source=projects.sh
 . "$libexec/projects.sh"
 # shellcheck source=check.sh

@@ -148,6 +148,7 @@ services:
         )
         self.write("compose/paperless/web.conf", "title = documents\n")
         self.write("compose/paperless/data-template.txt", "seed\n")
+        self.write("compose/paperless/broker.conf", "queues = 1\n")
         self.write(
             "compose/paperless/compose.yaml",
             f"""\
@@ -173,6 +174,7 @@ services:
     image: {image}
     restart: unless-stopped
     command: ["sh", "-c", "{IDLE}"]
+    volumes: ["./broker.conf:/etc/app/broker.conf:ro"]
 secrets:
   db-password:
     file: /run/cockpit/secrets/paperless/db-password

@@ -25,7 +25,7 @@ def story(controller: Controller, host: LabHost, homelab: Homelab) -> dict[str, 
     first = homelab.git("rev-parse", "HEAD")
     homelab.edit(f"nix/hosts/{host.name}.nix", "marker one", "marker two")
     homelab.write("compose/paperless/compose.yaml", homelab.read("compose/paperless/compose.yaml").replace("app:1", "app:2", 1))
-    homelab.edit("compose/core/conf/dynamic.txt", "routers: 1", "routers: 2")
+    homelab.edit("compose/paperless/broker.conf", "queues = 1", "queues = 2")
     homelab.encrypt(f"secrets/{host.name}/observe.yaml", f"gotify:\n  token: {SECRET}\n")
     second = homelab.commit("a little of everything [/markup]")
     return {"first": first, "second": second}
@@ -42,9 +42,10 @@ def test_deploy_recreates_exactly_what_changed(controller: Controller, host: Lab
     assert done.code == 0, done.out
     after = assert_whole(host)
     changed = {name for name, container in _ids(after.containers).items() if _ids(before.containers).get(name) != container}
-    assert changed == {"paperless/web", "core/traefik", "observe/gotify"}
+    assert changed == {"paperless/web", "paperless/broker", "observe/gotify"}
     assert after.commit == story["second"]
     assert after.containers["paperless/web"][0].endswith("app:2")
+    assert host.out("docker exec paperless-broker-1 cat /etc/app/broker.conf") == "queues = 2"
     assert after.dockerd == before.dockerd
     # readable by the container's own user, which is not root
     assert host.out("docker exec observe-gotify-1 sh -c 'id -u; cat /run/secrets/gotify-token'").split() == ["1000", SECRET]
