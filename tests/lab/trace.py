@@ -79,12 +79,13 @@ class Order:
     def synced(self, path: str, after: int, before: int, *, whole: bool = False) -> int:
         """A file or folder (`whole`: its file system) was synced between two calls."""
         names = ("syncfs", "sync") if whole else ("fsync", "fdatasync", "syncfs", "sync")
+        end = self.calls[before] if before < len(self.calls) else "the end"
         at = self.first(
-            f"a sync of {path} between {self.calls[after]} and {self.calls[before]}",
+            f"a sync of {path} between {self.calls[after]} and {end}",
             lambda c: c.name in names and (c.on == path or (whole and c.name == "sync")),
             after,
         )
-        assert at < before, f"{path} was synced only after {self.calls[before]}"
+        assert at < before, f"{path} was synced only after {end}"
         self.relied.add(at)
         return at
 
