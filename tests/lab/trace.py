@@ -17,7 +17,7 @@ _DESCRIPTOR = re.compile(r"\d+<([^>]*)>")
 
 @dataclass(frozen=True)
 class Call:
-    """A call that succeeded, at the moment when it was finished."""
+    """A call at the moment when it was finished."""
 
     name: str
     texts: tuple[str, ...]
@@ -29,8 +29,8 @@ class Call:
         return f"{self.name} {self.on} {' '.join(self.texts)}"
 
 
-def parse(text: str) -> list[Call]:
-    """Calls in the order in which they were finished; failed ones are left out."""
+def parse(text: str, *, failed: bool = False) -> list[Call]:
+    """Calls in the order in which they were finished, without those that failed."""
     open_calls: dict[str, str] = {}
     found = []
     for line in text.splitlines():
@@ -43,7 +43,7 @@ def parse(text: str) -> list[Call]:
             continue
         if resumed := _RESUMED.match(rest):
             rest = open_calls.pop(pid, "") + resumed["tail"]
-        if (call := _CALL.match(rest)) and not call["result"].startswith("-"):
+        if (call := _CALL.match(rest)) and (failed or not call["result"].startswith("-")):
             descriptor = _DESCRIPTOR.search(call["args"])
             found.append(Call(call["name"], tuple(_STRING.findall(call["args"])), descriptor[1] if descriptor else ""))
     return found
