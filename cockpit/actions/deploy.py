@@ -12,11 +12,12 @@ from cockpit.actions.world import World, count
 from cockpit.domain.errors import BuildFailed, Refused, SecretError, UsageError
 from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
-from cockpit.domain.plan import HostPlan, Plan
+from cockpit.domain.plan import Allow, HostPlan, Plan
 from cockpit.domain.repository import Commit
 from cockpit.ports import BuildResult, Host
 
 ACTION = "release.deploy"
+NOTHING = Allow()
 SHOWN = 8
 """Names that a sentence lists before it says how many more."""
 
@@ -31,9 +32,7 @@ class Deploy:
         revision: str | None = None,
         *,
         run: Run,
-        allow_rewind: bool = False,
-        resume: bool = False,
-        from_test: bool = False,
+        allow: Allow = NOTHING,
     ) -> Plan:
         """Builds, and asks each host what the release would change. Nothing that runs or is pointed at changes.
 
@@ -46,7 +45,7 @@ class Deploy:
             note.append(f"{commit.short} {commit.subject}")
 
         async def one(name: str) -> HostPlan:
-            return await self._plan_host(name, commit, run, allow_rewind=allow_rewind, resume=resume, from_test=from_test)
+            return await self._plan_host(name, commit, run, allow)
 
         return await world.plan_hosts(run, "deploy", f"deploy {commit.short} {commit.subject}", hosts, one)
 
@@ -65,15 +64,13 @@ class Deploy:
         revision: str | None = None,
         *,
         run: Run,
-        allow_rewind: bool = False,
-        resume: bool = False,
-        from_test: bool = False,
+        allow: Allow = NOTHING,
         dry_run: bool = False,
     ) -> Outcome:
         """Plan, approve (run.approve), apply; with `dry_run` the plan only. Never raises what it can explain."""
 
         async def plan() -> Plan:
-            return await self.plan(hosts, revision, run=run, allow_rewind=allow_rewind, resume=resume, from_test=from_test)
+            return await self.plan(hosts, revision, run=run, allow=allow)
 
         async def apply(plan: Plan) -> Outcome:
             return await self.apply(plan, run)
@@ -101,9 +98,7 @@ class Deploy:
         await world.repository.check_deployable(commit.sha, folders)
         return commit
 
-    async def _plan_host(
-        self, name: str, commit: Commit, run: Run, *, allow_rewind: bool, resume: bool, from_test: bool
-    ) -> HostPlan:
+    async def _plan_host(self, name: str, commit: Commit, run: Run, allow: Allow) -> HostPlan:
         world = self._world
         host = world.host(name)
         async with world.step(run, "connect", name) as note:
@@ -111,9 +106,9 @@ class Deploy:
             note.append(_running(facts))
             if rules.up_to_date(facts, commit.sha):
                 return planning.idle(name, AttemptKind.DEPLOY, facts, commit)
-            rules.check_test_only(facts, from_test)
-            await rules.check_rewind(world, facts, commit, allow_rewind=allow_rewind, from_test=from_test)
-            hold = await rules.check_hold(world, host.settings, facts, commit, resume=resume)
+            rules.check_test_only(facts, allow.from_test)
+            await rules.check_rewind(world, facts, commit, allow_rewind=allow.rewind, from_test=allow.from_test)
+            hold = await rules.check_hold(world, host.settings, facts, commit, resume=allow.resume)
         if rules.runs_commit(facts, commit.sha):
             target = facts.running
         else:
@@ -121,11 +116,11 @@ class Deploy:
                 target = await self._prepare(host, commit, run)
                 note.append(target.path)
         async with world.step(run, "plan", name) as note:
-            plan = await planning.check(world, host, run.id, AttemptKind.DEPLOY, target, None, facts, commit)
+            plan = await planning.check(world, host, run.id, AttemptKind.DEPLOY, target, None, facts, commit, allow.take)
             for warning in plan.warnings:
                 run.emit(Warned, host=name, step="plan", text=warning)
             note.append(_sizes(plan))
-        return _lifting(plan) if resume and hold is not None else plan
+        return _lifting(plan) if allow.resume and hold is not None else plan
 
     async def _refuse_plain_secrets(self, host: Host, commit: Commit) -> None:
         """Before anything is sent: what is in the host's store can be read by everybody there."""

@@ -9,7 +9,7 @@ from typing import Any
 from cockpit.actions.world import World
 from cockpit.domain.errors import CockpitError, Exit
 from cockpit.domain.hosts import AttemptKind, Closure, Hold, HostFacts
-from cockpit.domain.plan import Change, HostPlan, PackageChange, Problem, SecretChange, ServiceChange, UnitChanges
+from cockpit.domain.plan import Change, HostPlan, PackageChange, Problem, SecretChange, ServiceChange, Take, UnitChanges
 from cockpit.domain.repository import Commit
 from cockpit.domain.settings import HostSettings
 from cockpit.ports import Host
@@ -26,6 +26,7 @@ async def check(
     generation: int | None,
     facts: HostFacts,
     commit: Commit | None,
+    take: Take | None = None,
 ) -> HostPlan:
     """Asks the host what the target would change. `commit` is the one of the target, where it is known here."""
     request: dict[str, Any] = {"run": run, "kind": kind.value}
@@ -33,6 +34,8 @@ async def check(
         request["generation"] = generation
     else:
         request["closure"] = target.path
+    take = take or Take()
+    request["take"] = {"host": take.host, "git": take.git}
     answer = await host.check(request)
     new = answer.get("new") or {}
     old = answer.get("old") or {}
@@ -60,6 +63,7 @@ async def check(
         hold=facts.hold,
         nothing_to_do=bool(answer.get("nothing_to_do")),
         revert_after=host.settings.timing.revert_after,
+        take=take,
     )
     return replace(plan, commands=commands(host.settings, plan, run), packages=await _packages(host, plan))
 
@@ -83,6 +87,7 @@ def request(
         "timing": {"wait": timing.wait, "stable": timing.stable, "revert_after": timing.revert_after},
         "hold": dict(hold) if hold is not None else None,
         "lifts": lifts,
+        "take": {"host": plan.take.host, "git": plan.take.git},
     }
 
 

@@ -16,7 +16,7 @@ from cockpit.cli.github import GitHub
 from cockpit.cli.output import Json, Pipe, Renderer, Text, stdout
 from cockpit.domain.errors import CockpitError, Exit, UsageError, worst
 from cockpit.domain.events import Outcome
-from cockpit.domain.plan import Plan
+from cockpit.domain.plan import Allow, Plan, Take
 from cockpit.domain.settings import HostSettings
 
 Opener = Callable[[argparse.Namespace], Cockpit]
@@ -99,9 +99,7 @@ async def _execute(cockpit: Cockpit, args: argparse.Namespace, run: Run) -> Outc
                 names,
                 args.commit,
                 run=run,
-                allow_rewind=args.allow_rewind,
-                resume=args.resume,
-                from_test=args.from_test,
+                allow=Allow(args.allow_rewind, args.resume, args.from_test, _take(args.take)),
                 dry_run=args.command == "plan" or args.dry_run,
             )
         case "rollback":
@@ -112,6 +110,14 @@ async def _execute(cockpit: Cockpit, args: argparse.Namespace, run: Run) -> Outc
             return await cockpit.attach.execute(args.run, run, hosts=names if args.host else None)
         case _:
             raise UsageError(f"there is no command {args.command!r}")
+
+
+def _take(chosen: list[list[str]]) -> Take:
+    """`--take host|git PATH`, as often as it was given."""
+    for side, path in chosen:
+        if side not in ("host", "git") or not (path == "all" or path.startswith("/")):
+            raise UsageError(f"--take {side} {path}", "it needs `host` or `git`, and the path on the host or `all`")
+    return Take(*(tuple(path for side, path in chosen if side == wanted) for wanted in ("host", "git")))
 
 
 class Follower:

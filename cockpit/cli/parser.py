@@ -94,4 +94,12 @@ def _deploys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--commit", metavar="REV", help="what to deploy (default: HEAD, with nothing modified)")
     parser.add_argument("--resume", action="store_true", help="lift a hold, then deploy")
     parser.add_argument("--allow-rewind", action="store_true", help="also a commit that does not contain what runs")
+    parser.add_argument(
+        "--take",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("host|git", "PATH"),
+        help="whose content wins where a file was changed on the host and in git; PATH on the host, or `all`",
+    )
     parser.add_argument("--from-test", action="store_true", help="also over a system that is not the profile's")

@@ -75,6 +75,28 @@ class PackageChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """Whose content wins where a file was changed on the host and in git, too. Absolute paths on the host, or `all`."""
+
+    host: tuple[str, ...] = ()
+    git: tuple[str, ...] = ()
+    """The host's content is kept beside the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """What a person allows a deploy to do that it would refuse otherwise."""
+
+    rewind: bool = False
+    """A commit that does not contain what runs."""
+    resume: bool = False
+    """What a rollback left behind: lifts the hold."""
+    from_test: bool = False
+    """Over a system that is not the profile's."""
+    take: Take = Take()
+
+
+@dataclass(frozen=True, slots=True)
 class HostPlan:
     host: str
     kind: AttemptKind
@@ -105,6 +127,7 @@ class HostPlan:
     commands: tuple[str, ...] = ()
     """The commands in full, as they will be run, for the dialog and the journal."""
     revert_after: float = 300.0
+    take: Take = Take()
 
     @property
     def interrupted(self) -> tuple[ServiceChange, ...]:

@@ -45,6 +45,7 @@ kernel_of() { # CLOSURE -> version
 staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {service...} {secret: ...} {problem: ...} {warning: ...}
   local manifest=$1 old=$2 project directory name here line
   local -a projects
+  load_taken "$COCKPIT_REQUEST"
   mount -t tmpfs -o mode=0700 stage "$RUNTIME/stage"
   mkdir -p "$RUNTIME/stage/secrets" "$RUNTIME/stage/own"
   mount --bind "$SECRETS.d" "$RUNTIME/stage/secrets"
@@ -82,7 +83,7 @@ staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {servic
       [ -e "$here" ] && [ ! -L "$here" ] && ln -s "$here" "$directory/${here##*/}"
     done
     jq -r --arg p "$project" '.projects[$p].copied[]' "$manifest" | while IFS= read -r name; do rm -f "$directory/${name:?}"; done
-    point_project "$manifest" "$project"
+    STAGE_OWN=$RUNTIME/stage/own/$project point_project "$manifest" "$project" 2>/dev/null
   done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
   mapfile -t projects < <(jq -r '.projects | keys_unsorted[]' "$manifest")
   changes_of "$manifest" "${projects[@]}"
@@ -155,7 +156,12 @@ check() {
 
   if [ -n "$new_manifest" ]; then
     advice "$new_manifest" >>"$work/lines"
-    if [ "$kind" != rollback ] && [ -n "$old_manifest" ]; then conflicts "$old_manifest" "$new_manifest" | jq -c '{problem: .}' >>"$work/lines"; fi
+    load_taken "$request"
+    conflicts "$new_manifest" | jq -c --arg kind "$kind" --argjson take "$(jq -c '.take.git // []' <<<"$request")" '
+      if $kind == "rollback" or (.path as $p | $take | index($p) or index("all")) then
+        {warning: "project \(.project): \(.path) was changed on the host; its content is kept beside it as '"$KEPT"'"}
+      else {problem: {exit: 9, what: "project \(.project): \(.path) was changed on the host", why: "the release has something new for it, too",
+        hint: "take the change over into git; or --take git \(.path) (the host'"'"'s is kept beside it), or --take host \(.path)"}} end' >>"$work/lines"
     if docker ps -q --filter name=cockpit-none >/dev/null 2>&1; then
       exec 9>"$RUNTIME/check.lock"
       flock -w 120 9 || fail 7 "another plan is being made on this host"
@@ -165,7 +171,7 @@ check() {
         ln -sT "$SECRETS.d/none" "$SECRETS"
       fi
       mkdir -p "$RUNTIME/stage"
-      COCKPIT_STAGED=1 unshare -m --propagation private "$COCKPIT_SELF/cockpit-transaction" staged "$new_manifest" "$old_manifest" >>"$work/lines" || fail 1 "the plan could not be staged" "$(tail -n 2 "$work/lines")"
+      COCKPIT_STAGED=1 COCKPIT_REQUEST=$request unshare -m --propagation private "$COCKPIT_SELF/cockpit-transaction" staged "$new_manifest" "$old_manifest" >>"$work/lines" || fail 1 "the plan could not be staged" "$(tail -n 2 "$work/lines")"
       # mount points of projects that are new
       jq -r '.projects[].directory' "$new_manifest" | while IFS= read -r directory; do rmdir "$directory" 2>/dev/null || true; done
       removed_projects "$new_manifest" >>"$work/lines"

@@ -2,19 +2,75 @@
 # Project directories: stable paths, because compose hashes the strings of paths. Sourced.
 # An entry of the release is a symlink (one rename to switch it) or, where a service may write to it, a copy.
 
-# files copied into a directory, so that they can be taken away when the release no longer has them
+# What was copied into a directory, one line a file: NAME US STORE-PATH. So it can be taken away when the release no longer has it,
+# and a file that somebody changed on the host is told from one that is only old.
 COPIED=.cockpit-copied
+KEPT=.cockpit-kept
+
+# Files that `--take host` leaves as they are on the host, by absolute path: of the open attempt, or of the plan that is being made.
+declare -A TAKEN=()
+load_taken() { # JSON with .take.host
+  local path
+  while IFS= read -r path; do [ -z "$path" ] || TAKEN[$path]=1; done < <(jq -r '.take.host[]? // empty' <<<"$1")
+}
+
+set_aside() { # PATH: nothing that the host has and the release does not know is ever removed
+  local to=$1$KEPT n=1
+  while [ -e "$to" ] || [ -L "$to" ]; do
+    n=$((n + 1))
+    to=$1$KEPT-$n
+  done
+  mv -T "$1" "$to"
+  say "$1 was changed on this host: kept as $to"
+}
+
+declare -A LAST=()
+load_copied() { # DIRECTORY -> LAST: name -> the store path that it was copied from
+  local name path
+  LAST=()
+  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || LAST[$name]=$path; done < <(cat "$1/$COPIED" 2>/dev/null || true)
+}
+
+changed_here() { # FILE NAME: it is not what a release put there
+  [ -f "$1" ] && [ ! -L "$1" ] || return 1
+  [ -z "${LAST[$2]:-}" ] || ! cmp -s "${LAST[$2]}" "$1"
+}
+
+stays() { # STORE-PATH FILE NAME PATH: the file on the host is as the release wants it, or is left to the host
+  [ -f "$2" ] && [ ! -L "$2" ] || return 1
+  cmp -s "$1" "$2" && return 0
+  # the release has nothing new for it since it was copied: what changed it here may keep its change
+  [ "${LAST[$3]:-}" = "$1" ] || [ -n "${TAKEN[$4]:-}" ] || [ -n "${TAKEN[all]:-}" ]
+}
 
 swap_link() { # TARGET LINK
   [ "$(readlink "$2" 2>/dev/null)" = "$1" ] && return
-  if [ -d "$2" ] && [ ! -L "$2" ]; then # a copy that is no longer written to
-    rm -rf "$2"
-  fi
+  if [ -e "$2" ] && [ ! -L "$2" ]; then leave_copy "$2" "${2##*/}"; fi
   ln -sfT "$1" "$2.cockpit-new" && mv -fT "$2.cockpit-new" "$2"
 }
 
-copy_file() { # FROM TO: by rename; a running file bind keeps the old one
-  cmp -s "$1" "$2" && [ ! -L "$2" ] && return
+leave_copy() { # PATH NAME: a copy that gives way to a link; removed only where all of it came from a release
+  local file name
+  while IFS= read -r file; do
+    if [ "$file" = . ]; then name=$2 file=$1; else name=$2/$file file=$1/$file; fi
+    if changed_here "$file" "$name" || [ -L "$file" ]; then
+      set_aside "$1"
+      return
+    fi
+  done < <(files_of "$1")
+  rm -rf "$1"
+}
+
+copy_file() { # FROM TO NAME PATH: by rename; a running file bind keeps the old one
+  local here=$2
+  # a plan copies into a stage, beside what the host has
+  [ -z "${STAGE_OWN:-}" ] || here=$STAGE_OWN/$3
+  if stays "$1" "$here" "$3" "$4"; then
+    [ "$here" != "$2" ] || return 0
+    set -- "$here" "$2" "$3" "$4"
+  elif [ "$here" = "$2" ] && [ -e "$2" ] && changed_here "$2" "$3"; then
+    set_aside "$2"
+  fi
   mkdir -p "$(dirname "$2")"
   cp --no-preserve=all "$1" "$2.cockpit-new"
   if [ -x "$1" ]; then chmod 755 "$2.cockpit-new"; else chmod 644 "$2.cockpit-new"; fi
@@ -23,27 +79,36 @@ copy_file() { # FROM TO: by rename; a running file bind keeps the old one
 
 # All files of an entry, relative to its folder; `.` for a plain file
 files_of() { # PATH
-  if [ -d "$1" ]; then (cd "$1" && find . \( -type f -o -type l \) -printf '%P\n'); else echo .; fi
+  if [ -d "$1" ] && [ ! -L "$1" ]; then (cd "$1" && find . \( -type f -o -type l \) -printf '%P\n'); else echo .; fi
 }
 
-copy_entry() { # STORE-PATH TARGET
+copy_entry() { # STORE-PATH TARGET NAME PATH
   local file
   [ -L "$2" ] && rm -f "$2"
   while IFS= read -r file; do
-    if [ "$file" = . ]; then copy_file "$1" "$2"; else copy_file "$1/$file" "$2/$file"; fi
+    if [ "$file" = . ]; then copy_file "$1" "$2" "$3" "$4"; else copy_file "$1/$file" "$2/$file" "$3/$file" "$4/$file"; fi
   done < <(files_of "$1")
 }
 
+copied_files() { # MANIFEST PROJECT -> lines NAME US STORE-PATH, of all files that this release copies
+  local name path file
+  jq -r --arg p "$2" '.projects[$p] as $all | $all.copied[] | . as $n | "\($n)\u001f\($all.entries[$n])"' "$1" | while IFS=$'\x1f' read -r name path; do
+    files_of "$path" | while IFS= read -r file; do
+      if [ "$file" = . ]; then printf '%s\x1f%s\n' "$name" "$path"; else printf '%s\x1f%s\n' "$name/$file" "$path/$file"; fi
+    done
+  done
+}
+
 point_project() { # MANIFEST PROJECT
-  local manifest=$1 project=$2 directory name path kind before
+  local manifest=$1 project=$2 directory name path kind
   directory=$(jq -r --arg p "$project" '.projects[$p].directory' "$manifest")
   mkdir -p "$directory"
-  before=$(cat "$directory/$COPIED" 2>/dev/null || true)
+  load_copied "$directory"
   while IFS=$'\x1f' read -r kind name path; do
     case $kind in
       link) swap_link "$path" "$directory/$name" ;;
       secret) swap_link "$SECRETS/$project/$name" "$directory/$name" ;;
-      copy) copy_entry "$path" "$directory/$name" ;;
+      copy) copy_entry "$path" "$directory/$name" "$name" "$directory/$name" ;;
     esac
   done < <(jq -r --arg p "$project" '.projects[$p] | . as $all
       | ((.entries | to_entries[] | [(if .key as $k | $all.copied | index($k) then "copy" else "link" end), .key, .value]),
@@ -58,16 +123,15 @@ point_project() { # MANIFEST PROJECT
         ;;
     esac
   done
-  jq -r --arg p "$project" '.projects[$p] as $all | $all.copied[] | . as $n | "\($n)\u001f\($all.entries[$n])"' "$manifest" | while IFS=$'\x1f' read -r name path; do
-    files_of "$path" | while IFS= read -r file; do
-      if [ "$file" = . ]; then printf '%s\n' "$name"; else printf '%s\n' "$name/$file"; fi
-    done
-  done >"$directory/$COPIED.new"
+  copied_files "$manifest" "$project" >"$directory/$COPIED.new"
+  local -A now=()
+  while IFS=$'\x1f' read -r name path; do now[$name]=$path; done <"$directory/$COPIED.new"
   # copied files that git no longer has
-  while IFS= read -r name; do
-    [ -n "$name" ] || continue
-    grep -Fxq -- "$name" "$directory/$COPIED.new" || [ -L "$directory/$name" ] || [ -L "$directory/${name%%/*}" ] || rm -f "$directory/$name"
-  done <<<"$before"
+  for name in "${!LAST[@]}"; do
+    [ -z "${now[$name]:-}" ] || continue
+    { [ -f "$directory/$name" ] && [ ! -L "$directory/$name" ] && [ ! -L "$directory/${name%%/*}" ]; } || continue
+    if changed_here "$directory/$name" "$name"; then set_aside "$directory/$name"; else rm -f "$directory/$name"; fi
+  done
   if [ -s "$directory/$COPIED.new" ]; then mv -T "$directory/$COPIED.new" "$directory/$COPIED"; else rm -f "$directory/$COPIED.new" "$directory/$COPIED"; fi
 }
 
@@ -78,17 +142,14 @@ point_directories() { # MANIFEST
   done < <(jq -r '.projects | keys[]' "$1")
 }
 
-# Copied files that were changed on the host since the running release put them there: JSON lines
-conflicts() { # OLD-MANIFEST NEW-MANIFEST
-  local project name old new directory file here
-  while IFS=$'\x1f' read -r project name old new directory; do
-    while IFS= read -r file; do
-      if [ "$file" = . ]; then file=''; else file=/$file; fi
-      here=$directory/$name$file
-      [ -e "$here" ] && [ ! -L "$directory/$name" ] || continue
-      cmp -s "$here" "$old$file" || cmp -s "$here" "$new$file" || jq -cn --arg p "$project" --arg f "$here" \
-        '{exit: 9, what: "project \($p): \($f) was changed on the host", why: "the release would overwrite it", hint: "take the change over into git, or remove the file on the host"}'
-    done < <(files_of "$old")
-  done < <(jq -rn --slurpfile old "$1" --slurpfile new "$2" '$new[0].projects | to_entries[] | .key as $p | .value as $v | $v.copied[] as $n
-      | ($old[0].projects[$p].entries[$n] // empty) as $o | [$p, $n, $o, $v.entries[$n], $v.directory] | join("\u001f")')
+# Files that were changed on the host and that the release has something new for: JSON lines {path, project}
+conflicts() { # NEW-MANIFEST
+  local project directory name path
+  while IFS=$'\x1f' read -r project directory; do
+    load_copied "$directory"
+    while IFS=$'\x1f' read -r name path; do
+      stays "$path" "$directory/$name" "$name" "$directory/$name" || ! changed_here "$directory/$name" "$name" || [ -L "$directory/${name%%/*}" ] ||
+        jq -cn --arg project "$project" --arg path "$directory/$name" '{$project, $path}'
+    done < <(copied_files "$1" "$project")
+  done < <(jq -r '.projects | to_entries[] | "\(.key)\u001f\(.value.directory)"' "$1")
 }

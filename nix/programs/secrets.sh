@@ -17,4 +17,6 @@ exec 9>"$RUNTIME/secrets.lock"
 flock -w 60 9 || fail 7 "another cockpit-secrets runs" "it held its lock for a minute"
 mount_memory
 render_secrets "$manifest"
+open=$(open_attempt)
+[ -z "$open" ] || load_taken "$(cat "$ATTEMPTS/$open/intent.json" 2>/dev/null || echo '{}')"
 point_directories "$manifest"

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from tests.lab.homelab import Homelab
+from tests.lab.homelab import TOP, Homelab
 from tests.lab.host import LabHost
 
 TRANSACTION = "/run/current-system/sw/bin/cockpit-transaction"
@@ -41,6 +41,7 @@ class Controller:
             "XDG_STATE_HOME": str(base / "state"),
             "XDG_CONFIG_HOME": str(base / "config"),
             "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(TOP),  # the checkout that is tested, whatever is installed
         }
 
     def argv(self, *args: str) -> list[str]:

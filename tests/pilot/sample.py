@@ -13,7 +13,7 @@ from typing import Any
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
-from cockpit.actions.deploy import Deploy
+from cockpit.actions.deploy import NOTHING, Deploy
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Run
@@ -35,7 +35,7 @@ from cockpit.domain.hosts import (
     Result,
     Verdict,
 )
-from cockpit.domain.plan import Change, HostPlan, PackageChange, Plan, SecretChange, ServiceChange, UnitChanges
+from cockpit.domain.plan import Allow, Change, HostPlan, PackageChange, Plan, SecretChange, ServiceChange, UnitChanges
 from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, ServicesSnapshot, State, Usage
@@ -452,8 +452,8 @@ class SampleDeploy(Deploy):
     def __init__(self, walker: SampleRollback) -> None:
         self.walker = walker
 
-    async def execute(self, hosts: Sequence[str], revision: str | None = None, *, run: Run, allow_rewind: bool = False,
-                      resume: bool = False, from_test: bool = False, dry_run: bool = False) -> Outcome:  # fmt: skip
+    async def execute(self, hosts: Sequence[str], revision: str | None = None, *, run: Run, allow: Allow = NOTHING,
+                      dry_run: bool = False) -> Outcome:  # fmt: skip
         return await walk(self.walker, "deploy", hosts, 142, run)
 
 

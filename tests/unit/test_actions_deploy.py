@@ -22,15 +22,21 @@ from cockpit.domain.events import (
     Warned,
 )
 from cockpit.domain.hosts import Attempt, AttemptKind, Holder, Result
-from cockpit.domain.plan import Tier
+from cockpit.domain.plan import Allow, Tier
 from tests.unit.fakes import START, Homelab, homelab, sha, until
 
 
 async def deploy(
-    lab: Homelab, *hosts: str, run: Run | None = None, revision: str | None = None, yes: bool = True, **flags: bool
+    lab: Homelab,
+    *hosts: str,
+    run: Run | None = None,
+    revision: str | None = None,
+    yes: bool = True,
+    allow: Allow | None = None,
+    dry_run: bool = False,
 ) -> tuple[Outcome, Run]:
     run = run or lab.cockpit.runs.new(approve=always if yes else never)
-    outcome = await lab.cockpit.deploy.execute(hosts or ("alpha",), revision, run=run, **flags)
+    outcome = await lab.cockpit.deploy.execute(hosts or ("alpha",), revision, run=run, allow=allow or Allow(), dry_run=dry_run)
     return outcome, run
 
 
@@ -114,7 +120,7 @@ async def test_an_older_commit_is_refused_unless_rewinding_is_allowed() -> None:
     lab = homelab()
     assert (await deploy(lab, revision=sha("a")))[0].exit is Exit.REFUSED
     assert "build" not in lab.alpha.calls
-    assert (await deploy(lab, revision=sha("a"), allow_rewind=True))[0].exit is Exit.DONE
+    assert (await deploy(lab, revision=sha("a"), allow=Allow(rewind=True)))[0].exit is Exit.DONE
 
 
 async def test_a_running_commit_that_is_unknown_here_hints_at_fetch() -> None:
@@ -123,7 +129,7 @@ async def test_a_running_commit_that_is_unknown_here_hints_at_fetch() -> None:
     outcome, run = await deploy(lab)
     (failure,) = only(run, Failed)
     assert outcome.exit is Exit.REFUSED and isinstance(failure, Failed) and "git fetch" in failure.hint
-    assert (await deploy(lab, allow_rewind=True))[0].exit is Exit.DONE
+    assert (await deploy(lab, allow=Allow(rewind=True)))[0].exit is Exit.DONE
 
 
 @pytest.mark.parametrize("flag", ["from_test", "allow_rewind"])
@@ -131,7 +137,7 @@ async def test_a_running_system_without_a_commit_needs_a_word(flag: str) -> None
     lab = homelab()
     lab.alpha.add_generation(142, None)
     assert (await deploy(lab))[0].exit is Exit.REFUSED
-    outcome, _ = await deploy(lab, from_test=flag == "from_test", allow_rewind=flag == "allow_rewind")
+    outcome, _ = await deploy(lab, allow=Allow(from_test=flag == "from_test", rewind=flag == "allow_rewind"))
     assert outcome.exit is Exit.DONE
 
 
@@ -140,7 +146,7 @@ async def test_a_test_only_system_needs_from_test() -> None:
     lab.alpha.running = lab.alpha.test_only = lab.alpha.closure(sha("b"), "test").path
     lab.alpha.profile = lab.alpha.boot_default = lab.alpha.closure(sha("a")).path
     assert (await deploy(lab))[0].exit is Exit.REFUSED
-    assert (await deploy(lab, from_test=True))[0].exit is Exit.DONE
+    assert (await deploy(lab, allow=Allow(from_test=True)))[0].exit is Exit.DONE
 
 
 async def test_a_locked_host_names_its_holder() -> None:

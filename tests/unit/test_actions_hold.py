@@ -8,14 +8,21 @@ from cockpit.actions.run import Run, always, never
 from cockpit.domain.errors import Exit
 from cockpit.domain.events import Outcome
 from cockpit.domain.hosts import Hold
+from cockpit.domain.plan import Allow
 from tests.unit.fakes import START, Homelab, homelab, sha
 
 
 async def deploy(
-    lab: Homelab, *hosts: str, run: Run | None = None, revision: str | None = None, yes: bool = True, **flags: bool
+    lab: Homelab,
+    *hosts: str,
+    run: Run | None = None,
+    revision: str | None = None,
+    yes: bool = True,
+    allow: Allow | None = None,
+    dry_run: bool = False,
 ) -> tuple[Outcome, Run]:
     run = run or lab.cockpit.runs.new(approve=always if yes else never)
-    outcome = await lab.cockpit.deploy.execute(hosts or ("alpha",), revision, run=run, **flags)
+    outcome = await lab.cockpit.deploy.execute(hosts or ("alpha",), revision, run=run, allow=allow or Allow(), dry_run=dry_run)
     return outcome, run
 
 
@@ -30,7 +37,7 @@ async def test_a_held_host_refuses_what_contains_the_abandoned_commit() -> None:
     held(lab)
     outcome, _ = await deploy(lab)
     assert outcome.exit is Exit.REFUSED and "held" in outcome.hosts[0].text
-    outcome, _ = await deploy(lab, resume=True)
+    outcome, _ = await deploy(lab, allow=Allow(resume=True))
     assert outcome.exit is Exit.DONE and lab.alpha.hold is None and lab.alpha.requests[0]["lifts"] is True
 
 
@@ -70,5 +77,5 @@ async def test_resume_with_the_same_commit_still_lifts_the_hold() -> None:
     lab = homelab()
     held(lab)
     lab.alpha.forbidden = {"receive", "build"}
-    outcome, _ = await deploy(lab, revision=sha("a"), resume=True)
+    outcome, _ = await deploy(lab, revision=sha("a"), allow=Allow(resume=True))
     assert outcome.exit is Exit.DONE and lab.alpha.requests[0]["lifts"] is True and lab.alpha.hold is None
