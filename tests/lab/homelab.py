@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +83,29 @@ class Homelab:
             text=True,
         )
         self.write(name, done.stdout)
+
+    def slow_evaluation(self, out: Callable[[str], str], seconds: float) -> int:
+        """Makes the evaluation of this flake take about `seconds` longer, as measured on the host whose shell `out` is: rounds."""
+        sample = 200_000
+        took = (
+            float(
+                out(
+                    f"start=$EPOCHREALTIME; nix-instantiate --eval -E "
+                    f"'(import {self._lab_nix(out)}/busy.nix) {sample}' >/dev/null; "
+                    "end=$EPOCHREALTIME; echo $(( (${end/./} - ${start/./}) / 1000 ))"
+                )
+            )
+            / 1000
+        )
+        rounds = max(sample, int(sample * seconds / took))
+        self.edit(f"nix/hosts/{self.host}.nix", "networking.hostName", f"lab.evalRounds = {rounds};\n  networking.hostName")
+        return rounds
+
+    def _lab_nix(self, out: Callable[[str], str]) -> str:
+        """The lab's Nix files, on the host."""
+        text = (self.path / "nix/lab/busy.nix").read_text()
+        out(f"mkdir -p /tmp/lab-nix; cat >/tmp/lab-nix/busy.nix <<'EOF'\n{text}EOF")
+        return "/tmp/lab-nix"
 
     # ---- the tree ----------------------------------------------------------------------------------------------------
 

@@ -190,3 +190,24 @@ def test_services_come_and_go_and_dockerd_stays(controller: Controller, host: La
         assert host.out("docker exec paperless-worker-1 cat /data/template.txt") == f"seed {number}"
     assert_whole(host)
     assert not host.out("systemctl --failed --no-legend --plain")
+
+
+def test_an_evaluation_as_slow_as_a_real_one(controller: Controller, host: LabHost, homelab: Homelab) -> None:
+    """Seconds of evaluation are paid once for a commit: the same one again is answered without any."""
+    rounds = homelab.slow_evaluation(host.out, 5.0)
+    commit = homelab.commit("evaluates for as long as a real NixOS")
+    mark = host.out("date +%s.%N")
+    done = controller.deploy()
+    assert done.code == 0, done.out
+    flake = f"git+file:///var/lib/cockpit/repo.git?ref=refs/cockpit/{commit}&rev={commit}&dir=nix"
+    counted = host.out(
+        f"export NIX_SHOW_STATS=1 NIX_SHOW_STATS_PATH=/tmp/stats GIT_CONFIG_GLOBAL=/run/cockpit/gitconfig; "
+        f"nix eval --raw '{flake}#nixosConfigurations.{host.name}.config.system.build.toplevel.drvPath' >/dev/null; cat /tmp/stats"
+    )
+    assert json.loads(counted)["nrPrimOpCalls"] > rounds
+    assert "cockpit-transaction build" in host.out(f"journalctl -t sudo --since=@{mark} -o cat")
+    assert_whole(host)
+    mark = host.out("sleep 1; date +%s.%N")
+    again = controller.deploy()
+    assert again.code == 0, again.out
+    assert "sudo" not in host.out(f"journalctl -t sudo --since=@{mark} -o cat")
