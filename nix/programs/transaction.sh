@@ -101,14 +101,14 @@ build_error() { # LOG
 }
 
 pull_images() { # CLOSURE: every image that is not here; mutable tags that are here are left to the operator
-  local manifest image
+  local manifest image why
   manifest=$(manifest_of "$1")
   [ -n "$manifest" ] || return 0
   while IFS= read -r image; do
     [ -n "$image" ] || continue
     docker image inspect "$image" >/dev/null 2>&1 && continue
     say "pulling $image"
-    timeout 600 docker pull -q "$image" >&2 </dev/null || fail 4 "the image $image cannot be had" "docker pull failed" "is the name right, and does the host reach the registry?"
+    why=$(timeout 600 docker pull -q "$image" 2>&1 >/dev/null </dev/null) || fail 4 "the image $image cannot be had" "${why:-docker pull did not end within 600s}" "is the name right, and does the host reach the registry?"
   done < <(jq -r '[.projects[].services[].image // empty] | unique[]' "$manifest")
 }
 

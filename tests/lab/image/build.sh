@@ -5,7 +5,7 @@ set -euo pipefail
 image=$1 cache=$2 compose=$3 sops=$4
 here=$(cd "$(dirname "$0")" && pwd)
 packages=systemd,systemd-sysv,dbus,openssh-server,libdbi-perl,nix-bin,nix-setup-systemd,git,age,docker.io,docker-cli,iproute2
-packages+=,ca-certificates,procps,iptables,sudo,jq,yq,strace,curl,busybox-static,xz-utils,diffutils
+packages+=,docker-registry,ca-certificates,procps,iptables,sudo,jq,yq,strace,curl,busybox-static,xz-utils,diffutils
 key=$({ cat "$here/build.sh" "$here/lab-init" "$compose" "$sops"; } | sha256sum | cut -c 1-16)
 tarball=$cache/lab/host-$key.tar
 if id=$(docker image inspect --format '{{.Id}}' "$image:$key" 2>/dev/null); then
@@ -36,7 +36,7 @@ if [ ! -e "$tarball" ]; then
     cp -a "$root/etc/systemd/system/$link" "$root/usr/lib/systemd/system/$link"
   done
   rm -rf "$root"/etc/systemd/system/* "$root"/etc/ssh/ssh_host_* # every host makes its own keys
-  for unit in systemd-udevd systemd-networkd systemd-resolved getty@tty1 systemd-pstore e2scrub_reap apt-daily apt-daily-upgrade fstrim dpkg-db-backup systemd-journal-flush; do
+  for unit in systemd-udevd systemd-networkd systemd-resolved getty@tty1 systemd-pstore e2scrub_reap apt-daily apt-daily-upgrade fstrim dpkg-db-backup systemd-journal-flush docker-registry; do
     ln -sf /dev/null "$root/usr/lib/systemd/system/$unit.service"
   done
   for timer in apt-daily apt-daily-upgrade fstrim dpkg-db-backup e2scrub_all systemd-tmpfiles-clean; do ln -sf /dev/null "$root/usr/lib/systemd/system/$timer.timer"; done
