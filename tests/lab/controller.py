@@ -144,3 +144,13 @@ def settle(host: LabHost, seconds: int = 180) -> None:
         timeout=seconds + 30,
     )
     assert done.returncode == 0, done.stdout
+    # an engine that was killed starts its containers again by their policy, also when no transaction is at work: not ours to prove
+    host.exec(
+        """
+        for i in $(seq 150); do
+          if ids=$(docker ps -aq) && ! docker inspect $ids --format '{{.HostConfig.RestartPolicy.Name}} {{.State.Status}}' | grep -vE '^no |^ | running$' | grep -q .; then exit 0; fi
+          sleep 0.2
+        done""",
+        check=False,
+        timeout=60,
+    )
