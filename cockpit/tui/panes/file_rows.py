@@ -9,7 +9,7 @@ from functools import partial
 from cockpit.domain.files import Change, Encryption, FilesSnapshot, TreeFile
 from cockpit.tui.ink import EMPTY, Line, cut, ends, fit, gap, shape, t
 from cockpit.tui.widgets.editor_view import glyphs, masked
-from cockpit.tui.widgets.gutter import Block, hunks
+from cockpit.tui.widgets.gutter import DiffLine
 from cockpit.tui.widgets.row_table import Entry
 
 FEW = 80
@@ -135,12 +135,12 @@ def _blocked(cells: int) -> Line:
 
 
 def diff_lines(
-    old: Sequence[str], new: Sequence[str], found: Sequence[Block], old_masks: Sequence[_Mask],
+    found: Sequence[DiffLine], old: Sequence[str], new: Sequence[str], old_masks: Sequence[_Mask],
     new_mask: Callable[[int], _Mask], cells: int,
 ) -> list[Line]:  # fmt: skip
     """Masks say which columns are dots."""
     out: list[Line] = []
-    for line in hunks(found, len(old), len(new)):
+    for line in found:
         if line.sign == "@":
             out.append(gap(3) + t("╌╌", "faint"))
             continue

@@ -33,9 +33,8 @@ class FileSheet:
         secret, shown = self._pane.file.secret, self._pane.diff_shown
         kind = kind_of(self._pane.file.path)
         old_masks = masks(kind, old, self._pane.file.plain) if secret and not shown else []
-        return diff_lines(
-            old, new, found, old_masks, self._pane.editor.mask_of if secret and not shown else lambda row: None, cells
-        )
+        new_mask = self._pane.editor.mask_of if secret and not shown else _nowhere
+        return diff_lines(self._pane.editor.hunks, old, new, old_masks, new_mask, cells)
 
     def diff_heading(self, cells: int, focus: bool, typed: Line) -> Line:
         left = title("When saved" if self._pane.editor.modified else "Against HEAD", focus)

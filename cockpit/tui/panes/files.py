@@ -342,6 +342,7 @@ class FilesPane(Pane):
         self.left.styles.margin = (0, 1, 0, 0) if wide else 0
         self.right.styles.margin = (0, 0, 0, 1) if wide else 0
         self.rule.styles.width = 1
+        self.right.styles.width = "1fr"
         self.editor.can_focus = self.editor.document is not None
         air = 1 if wide else 0
         changed = self.changes.total
@@ -353,7 +354,7 @@ class FilesPane(Pane):
             self.place(self.editor, 0 if self.diffing else height)
             self.place(self.diff, height if self.diffing else 0)
             return
-        lines = len(self.sheet.diff_body(120, height)) + 1 if found or self.diffing else 0
+        lines = len(self.editor.hunks) + 2 if found else 3 if self.diffing else 0
         under = min(lines, (height - 2) * (70 if self.diffing else 30) // 100)
         self.place(self.editor, height - air - (under + 1 if under else 0), air)
         self.place(self.diff, under, air if under else 0)

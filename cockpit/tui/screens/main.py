@@ -146,6 +146,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 out.append(
                     Hint(action.id, self.keymap.label(action.id), action.verb, tier_mark(action.tier), dimmed(action.tier, armed))
                 )
+        if self.footer.typing:
+            names = {"app.palette": "palette", "app.back": "back to the tree"}
+            out += [Hint(name, self.keymap.label(name), word) for name, word in names.items()]
         return out
 
     def say(self, line: Line) -> None:

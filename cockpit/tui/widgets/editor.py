@@ -13,7 +13,7 @@ from cockpit.tui.keymap import Keymap
 from cockpit.tui.widgets.document import Document, Place
 from cockpit.tui.widgets.editor_keys import edits, moves
 from cockpit.tui.widgets.editor_view import Masked, cell_at, column_at, glyphs, mask_runs, masked, painted
-from cockpit.tui.widgets.gutter import Block, Gutter, Mark, blocks, gutter
+from cockpit.tui.widgets.gutter import Block, DiffLine, Gutter, Mark, blocks, gutter, hunks
 from cockpit.tui.widgets.masks import masks
 from cockpit.tui.widgets.row_table import Heading
 from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset, roomy
@@ -59,6 +59,7 @@ class Editor(Surface, can_focus=True):
         self._pressed = False
         self._seen = -1
         self._blocks: list[Block] = []
+        self._hunks: list[DiffLine] = []
         self._gutter = Gutter({}, frozenset())
         self._masks: list[tuple[int, int] | None] = []
         self._coloured: tuple[int, int, int, list[list[Run]]] = (-1, 0, 0, [])
@@ -91,7 +92,7 @@ class Editor(Surface, can_focus=True):
     def close(self) -> None:
         """Lets go of the text, its history and what was cut."""
         self.document, self._base, self._saved, self._clipboard = None, None, [], ""
-        self._masks, self._blocks, self._coloured = [], [], (-1, 0, 0, [])
+        self._masks, self._blocks, self._hunks, self._coloured = [], [], [], (-1, 0, 0, [])
         self.path, self.finding = "", None
         self.hide()
 
@@ -110,6 +111,14 @@ class Editor(Surface, can_focus=True):
             return [], [], []
         self._know(self.document)
         return self._base or [], self.document.lines, self._blocks
+
+    @property
+    def hunks(self) -> list[DiffLine]:
+        """The same to be read, as far as it is not too long."""
+        if self.document is None:
+            return []
+        self._know(self.document)
+        return self._hunks
 
     # secret values
 
@@ -174,6 +183,7 @@ class Editor(Surface, can_focus=True):
         self._seen = document.version
         self._blocks = blocks(self._base, document.lines) if self._base is not None else []
         self._gutter = gutter(self._blocks)
+        self._hunks = hunks(self._blocks, len(document.lines))
         self._masks = masks(self._kind, document.lines, self._plain) if self._kind is not None else []
 
     def _colours(self, document: Document, first: int, rows: int) -> list[list[Run]]:
@@ -223,7 +233,7 @@ class Editor(Surface, can_focus=True):
 
     def _line(self, document: Document, row: int, runs: list[Run], cells: int) -> Drawn:
         here = row == document.cursor.row
-        ground = ("sel" if self.has_focus else "sel2") if here else "bg"
+        ground = "sel2" if here and self.has_focus else "bg"
         number = max(4 if self._airy else 2, len(str(len(document.lines))))
         mark = self._gutter.marks.get(row)
         if row in self._gutter.below:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 
-MOST_COMPARED = 3000
+MOST_COMPARED = 20_000
 """Lines between the equal beginning and the equal end that are told apart one by one."""
 
 
@@ -70,18 +70,20 @@ class DiffLine:
     """Rows, from 0."""
 
 
-def hunks(found: Sequence[Block], old_rows: int, new_rows: int, around: int = 2) -> list[DiffLine]:
-    """Changed lines with some equal ones around them."""
+def hunks(found: Sequence[Block], new_rows: int, around: int = 2, most: int = 500) -> list[DiffLine]:
+    """Changed lines with some equal ones around them; at most so many, the rest is left out."""
     out: list[DiffLine] = []
     shown = 0
     for index, block in enumerate(found):
+        if len(out) > most:
+            break
         start = max(shown, block.new_from - around)
         if out and start > shown:
             out.append(DiffLine("@", None, None))
         shift = block.old_from - block.new_from
         out += [DiffLine(" ", row + shift, row) for row in range(start, block.new_from)]
-        out += [DiffLine("-", row, None) for row in range(block.old_from, block.old_to)]
-        out += [DiffLine("+", None, row) for row in range(block.new_from, block.new_to)]
+        out += [DiffLine("-", row, None) for row in range(block.old_from, min(block.old_to, block.old_from + most))]
+        out += [DiffLine("+", None, row) for row in range(block.new_from, min(block.new_to, block.new_from + most))]
         following = found[index + 1].new_from if index + 1 < len(found) else new_rows
         shown = min(block.new_to + around, following, new_rows)
         shift = block.old_to - block.new_to

@@ -66,7 +66,8 @@ def _style(kind: Any) -> str:  # noqa: ANN401
     from pygments.token import Comment, Generic, Keyword, Literal, Name, Number, Punctuation, String
 
     for wanted, style in (
-        (Comment, "muted"), (String.Interpol, "busy"), (String, "good"), (Number, "busy"), (Literal.Scalar, "good"),
+        (Comment, "muted"), (String.Interpol, "busy"), (String.Symbol, "accent"),
+        (String, "good"), (Number, "busy"), (Literal.Scalar, "good"),
         (Keyword.Constant, "busy"), (Keyword, "accent"), (Name.Tag, "accent"), (Name.Attribute, "accent"),
         (Name.Builtin, "busy"), (Name.Function, "accent"), (Generic.Heading, "accent b"), (Generic.Subheading, "accent b"),
         (Generic.Strong, "text b"), (Generic.Emph, "text i"), (Literal, "good"), (Punctuation, "text"),
