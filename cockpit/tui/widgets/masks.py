@@ -12,7 +12,7 @@ _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'#&*!|>{}\[\]%@`,-][^#"']*?)"""
 _YAML = re.compile(rf"^(\s*(?:-\s+)*)((?:{_KEY})\s*:(?:\s+|$))?(.*)$")
 _JSON = re.compile(r'^(\s*)("(?:[^"\\]|\\.)*"\s*:\s*)?(.*?)(,?\s*)$')
 _PAIR = re.compile(r"^(\s*(?:export\s+)?)([A-Za-z_][^=\s]*\s*=\s*)(.*)$")
-_BLOCK = re.compile(r"^[|>][+-]?\d?[+-]?\s*(?:#.*)?$")
+_BLOCK = re.compile(r"^[|>][+-]?\d?[+-]?(?:\s+#.*|\s*)$")
 _TELLING = re.compile(r"[:=]|[^\s]{12,}")
 """What a comment may hold of a secret that was commented out."""
 
@@ -78,7 +78,7 @@ def _yaml(lines: Sequence[str]) -> list[tuple[int, int] | None]:
         if _BLOCK.match(value):
             # what a block of text stands under: the key, or the dash that it follows
             block = len(lead) if key else max(0, len(lead.rstrip()) - 1)
-            out.append(None)
+            out.append(_all(line, start) if "#" in value else None)
             continue
         if value[:1] in "\"'" and value and not _closes(value[1:], value[0]):
             quote = value[0]
