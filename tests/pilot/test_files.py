@@ -275,6 +275,8 @@ async def test_discard_wants_the_name() -> None:
         await screen.press("backspace", *"compose.yaml", "enter")
         await screen.settle()
         assert tree(screen).asked == [f"discard {COMPOSE}"]
+        assert "2.13.5" in screen.text
+        assert "2.14.0" not in screen.text
 
 
 @pytest.mark.parametrize("size", [WIDE, SMALL])
@@ -319,6 +321,9 @@ async def test_lazygit_only_where_it_is_installed() -> None:
         tree(screen).program = "/usr/bin/lazygit"
         await screen.press("ctrl+g")
         assert "y does this once" in screen.rows[-1]
+        await screen.press("y")
+        await screen.settle()
+        assert "cannot be handed over" in screen.rows[-1]
 
 
 async def test_hostile_names_and_contents_are_harmless() -> None:

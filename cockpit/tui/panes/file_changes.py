@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from textual.app import SuspendNotSupported
+
 from cockpit.actions.operations import Approval
 from cockpit.actions.run import Run
 from cockpit.domain.errors import CockpitError
@@ -49,16 +51,20 @@ class FileChanges:
         run = pane.main.conductor.operate(action, title, work_)
 
         async def reread() -> None:
-            await run.wait()
-            pane.cockpit.files.observer.poke()
+            outcome = await run.wait()
             pane.cockpit.fleet.tree.poke()
+            await pane.cockpit.files.observer.refresh()
+            if any(target.changed for target in outcome.hosts):
+                pane.again()
 
         work(pane, reread, f"git {run.id}")
 
     def stage(self) -> None:
         """Everything staged already is unstaged, as in lazygit."""
         pane = self._pane
-        self._turn(pane.below(pane.path), staged=pane.focused is pane.changes and (pane.changes.key or "").startswith("staged:"))
+        self._turn(
+            pane.listing.below(pane.path), staged=pane.focused is pane.changes and (pane.changes.key or "").startswith("staged:")
+        )
 
     def all(self) -> None:
         self._turn([change.path for change in self._changes], staged=False)
@@ -105,7 +111,7 @@ class FileChanges:
         from cockpit.tui.screens.discard import DiscardScreen
 
         pane = self._pane
-        here = pane.below(pane.path)
+        here = pane.listing.below(pane.path)
         everything = [change.path for change in self._changes]
         choices = [(f"the changes of {pane.path}", here)] if here else []
         if everything != here:
@@ -126,6 +132,8 @@ class FileChanges:
                     await pane.cockpit.work_tree.run_lazygit()
             except CockpitError as error:
                 pane.main.say(shape("✕") + t(f" {error}"))
+            except SuspendNotSupported:
+                pane.main.say(shape("✕") + t(" this terminal cannot be handed over to lazygit"))
             pane.cockpit.files.observer.poke()
             pane.cockpit.fleet.tree.poke()
 

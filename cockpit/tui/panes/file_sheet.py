@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 from cockpit.domain.files import Encryption
 from cockpit.domain.text import plain
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, shape, t, title, wrap
+from cockpit.tui.panes.file_listing import deleted
 from cockpit.tui.panes.file_rows import diff_lines
 from cockpit.tui.units import several
 from cockpit.tui.widgets.masks import kind_of, masks
-from cockpit.tui.widgets.surface import narrow, roomy
+from cockpit.tui.widgets.surface import Drawn, Surface, narrow, roomy
 
 if TYPE_CHECKING:
     from cockpit.tui.panes.files import FilesPane
+
+
+class Rule(Surface):
+    """The thin line between two columns."""
+
+    def draw(self, width: int, height: int) -> Sequence[Drawn]:
+        return [(t("│", "line"), "bg")] * height
 
 
 class FileSheet:
@@ -98,10 +106,10 @@ class FileSheet:
             lines = [gap(2) + shape("▲") + gap(1) + line for line in wrap(self._pane.problem.what, cells - 6, "text b")[:1]]
             lines += wrap(self._pane.problem.why, cells - 6, "muted", 4)
             return lines + wrap(self._pane.problem.hint, cells - 6, "faint", 4)
-        file = self._pane.known(self._pane.wanted)
+        file = self._pane.listing.known(self._pane.wanted)
         if file is not None and file.encryption is Encryption.ENCRYPTED:
             return wrap("Encrypted by sops: enter opens it decrypted, in memory only.", cells - 4, "muted", 2)
-        if file is not None and file.change is not None and file.change.letter == "D":
+        if file is not None and deleted(file):
             return wrap("Deleted from the disk; d brings it back as HEAD has it.", cells - 4, "muted", 2)
         return wrap("A file that the cursor rests on shows here; enter edits it.", cells - 4, "muted", 2)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from textual.app import ComposeResult
 from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
-from cockpit.actions.catalog import EDITOR, FILES, Context, FilesAt
+from cockpit.actions.catalog import EDITOR, FILES, Context
 from cockpit.domain.errors import CockpitError
-from cockpit.domain.files import Encryption, FilesSnapshot, OpenFile, TreeFile
+from cockpit.domain.files import Encryption, FilesSnapshot, OpenFile
 from cockpit.domain.secret import Secret
 from cockpit.domain.text import plain
 from cockpit.observe.observation import Observation
@@ -20,13 +20,14 @@ from cockpit.tui.conduct import Conductor
 from cockpit.tui.ink import Line, shape, t
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.file_changes import FileChanges
-from cockpit.tui.panes.file_rows import change_entries, tree_entries
-from cockpit.tui.panes.file_sheet import FileSheet
+from cockpit.tui.panes.file_listing import FileListing, deleted
+from cockpit.tui.panes.file_rows import change_entries
+from cockpit.tui.panes.file_sheet import FileSheet, Rule
 from cockpit.tui.widgets.editor import Editor
 from cockpit.tui.widgets.masks import kind_of
 from cockpit.tui.widgets.row_table import RowTable
 from cockpit.tui.widgets.sheet import Sheet
-from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, roomy
+from cockpit.tui.widgets.surface import Handlers, Surface, roomy
 from cockpit.tui.work import work
 
 SETTLE = 0.15
@@ -41,17 +42,10 @@ class _Main(Protocol):
     def frame(self) -> None: ...
 
 
-class Rule(Surface):
-    """The thin line between two columns."""
-
-    def draw(self, width: int, height: int) -> Sequence[Drawn]:
-        return [(t("│", "line"), "bg")] * height
-
-
 class FilesPane(Pane):
     def __init__(self, cockpit: Cockpit) -> None:
         super().__init__(cockpit)
-        self.listing = RowTable(FILES, "file-tree")
+        self.listing = FileListing("file-tree")
         self.changes = RowTable(FILES, "file-changes")
         self.editor = Editor("file-editor", cockpit.clock.monotonic)
         self.diff = Sheet(FILES, "file-diff")
@@ -65,7 +59,6 @@ class FilesPane(Pane):
         self.diffing = False
         self.diff_shown = False
         """Whether the diff of a secret's file shows its values."""
-        self._turned: set[str] = set()
         self.problem: CockpitError | None = None
         self.wanted = ""
         self.git = FileChanges(self)
@@ -111,7 +104,7 @@ class FilesPane(Pane):
         if not self.is_mounted or not self.size.width:
             return
         if (snapshot := self.snapshot) is not None:
-            self.listing.set_entries(tree_entries(snapshot, self._turned, self.listing.filter.active))
+            self.listing.show(snapshot)
             self.changes.set_entries(change_entries(snapshot))
         self.relay()
         for surface in (self.listing, self.changes, self.editor, self.diff):
@@ -124,14 +117,6 @@ class FilesPane(Pane):
             return self.editor.path
         key = (self.changes.key or "").partition(":")[2] if self.focused is self.changes else self.listing.key
         return key or ""
-
-    def below(self, path: str) -> list[str]:
-        """Changed files: this one, or those below this folder."""
-        changes = self.snapshot.status.changes if self.snapshot else ()
-        return [c.path for c in changes if c.path == path or (path.endswith("/") and c.path.startswith(path))]
-
-    def known(self, path: str) -> TreeFile | None:
-        return next((file for file in self.snapshot.files if file.path == path), None) if self.snapshot else None
 
     # opening
 
@@ -147,8 +132,8 @@ class FilesPane(Pane):
             return
         self.let_go()
         self.wanted = path
-        file = self.known(path)
-        if file is None or file.encryption is Encryption.ENCRYPTED or (file.change is not None and file.change.letter == "D"):
+        file = self.listing.known(path)
+        if file is None or file.encryption is Encryption.ENCRYPTED or deleted(file):
             self.fill()
             return
 
@@ -187,13 +172,18 @@ class FilesPane(Pane):
         self.editor.close()
         self.file, self.problem, self.wanted = None, None, ""
 
+    def again(self) -> None:
+        """Reads the file in sight again: git may have changed it. What is edited stays."""
+        if not self.editor.modified and self.focused is not self.editor:
+            self.let_go()
+            self._glance()
+
     def open(self) -> None:
         path = self.path
         if self.focused is self.diff:
             self._show_diff()
         elif path.endswith("/"):
-            self._turned ^= {path}
-            self.fill()
+            self.listing.turn(path)
         elif path:
             self.edit()
 
@@ -219,17 +209,7 @@ class FilesPane(Pane):
         work(self, read, "open")
 
     def turn_to(self, key: str) -> None:
-        parts = key.split("/")
-        if self.snapshot is not None:
-            shown = {e.key for e in tree_entries(self.snapshot, self._turned, False)}
-            for count in range(1, len(parts)):
-                folder = "/".join(parts[:count]) + "/"
-                if key not in shown and folder in shown:
-                    inside = any(name.startswith(folder) and name != folder for name in shown)
-                    self._turned ^= set() if inside else {folder}
-                    shown = {e.key for e in tree_entries(self.snapshot, self._turned, False)}
-        self.fill()
-        self.listing.select(key)
+        self.listing.reveal(key)
 
     # the editor
 
@@ -380,21 +360,9 @@ class FilesPane(Pane):
         self.fill()
 
     def context(self) -> Context:
-        snapshot, path = self.snapshot, self.path
         where = EDITOR if self.focused is self.editor and self.editor.document is not None else FILES
-        if snapshot is None:
-            return Context(focus=where, files=FilesAt(), rows=0)
-        known = self.known(path)
-        changes = snapshot.status.changes
-        exposed = {file.path for file in snapshot.files if file.encryption is Encryption.EXPOSED}
-        deleted = known is not None and known.change is not None and known.change.letter == "D"
-        at = FilesAt(
-            path=path, file=known is not None and not deleted, encryption=known.encryption if known else Encryption.NONE,
-            changed_here=len(self.below(path)), changed=len(changes), staged=sum(c.staged for c in changes),
-            exposed=tuple(c.path for c in changes if c.staged and c.path in exposed), head=snapshot.status.head,
-            upstream=snapshot.status.upstream or "", ahead=snapshot.status.ahead, lazygit=bool(self.cockpit.work_tree.lazygit()),
-        )  # fmt: skip
-        return Context(focus=where, files=at, rows=max(1, self.listing.count))
+        at = self.listing.at(self.path, bool(self.cockpit.work_tree.lazygit()))
+        return Context(focus=where, files=at, rows=0 if self.snapshot is None else max(1, self.listing.count))
 
     def target(self) -> str:
         return plain(self.path)
@@ -417,21 +385,9 @@ class FilesPane(Pane):
             back = {"app.back": self.leave, "app.close": self.leave}
         own: Handlers = {
             "list.open": self.open, "file.edit": self.edit, "file.save": self.save, "file.diff": self.show_differences,
-            "move.right": self.open, "move.left": self._fold, "app.refresh": self._reread,
+            "move.right": self.open, "move.left": lambda: self.listing.fold(self.path), "app.refresh": self._reread,
         }  # fmt: skip
         return {**own, **self.git.handlers(), **back}
-
-    def _fold(self) -> None:
-        """The folder of what the cursor is on."""
-        path = self.path.rstrip("/")
-        shown = {e.key for e in tree_entries(self.snapshot, self._turned, False)} if self.snapshot else set()
-        here = f"{path}/"
-        if here not in shown or not any(name.startswith(here) and name != here for name in shown):
-            here = f"{path.rpartition('/')[0]}/"
-        if here in shown and here != "/":
-            self.listing.select(here)
-            self._turned ^= {here}
-            self.fill()
 
     def _reread(self) -> None:
         self.cockpit.files.observer.poke()

@@ -11,19 +11,17 @@ from cockpit.actions.catalog import EDITOR, WHILE_TYPING
 from cockpit.tui.ink import EMPTY, Line, fit, gap, lit, shape, t, width
 from cockpit.tui.keymap import Keymap
 from cockpit.tui.widgets.document import Document, Place
+from cockpit.tui.widgets.editor_facts import Facts
 from cockpit.tui.widgets.editor_keys import edits, moves
-from cockpit.tui.widgets.editor_view import Masked, cell_at, column_at, glyphs, mask_runs, masked, painted
-from cockpit.tui.widgets.gutter import Block, DiffLine, Gutter, Mark, blocks, gutter, hunks
-from cockpit.tui.widgets.masks import masks
+from cockpit.tui.widgets.editor_view import Masked, cell_at, column_at, glyphs, mask_runs, masked, painted, within
+from cockpit.tui.widgets.gutter import Block, DiffLine, Mark
 from cockpit.tui.widgets.row_table import Heading
 from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset, roomy
-from cockpit.tui.widgets.syntax import BEFORE, Run, colours, lexer_of
+from cockpit.tui.widgets.syntax import Run
 
 HIDES_AFTER = 10.0
 """Seconds that a value is shown for after the last key in its line."""
 MOST_PASTED = 1024 * 1024
-_MOST_COLOURED = 200_000
-"""Characters in sight; with more there are no colours."""
 _OWN = ("file.save", "file.show", "file.undo", "file.redo", *WHILE_TYPING)
 
 
@@ -47,22 +45,13 @@ class Editor(Surface, can_focus=True):
         self.path = ""
         self.finding: str | None = None
         """What is searched for, while it is typed."""
-        self._base: list[str] | None = None
-        self._kind: str | None = None
-        """Format of a secret's file; None where nothing is masked."""
-        self._plain: frozenset[str] = frozenset()
+        self._facts = Facts()
         self._saved: list[str] = []
         self._clipboard = ""
         self._shown_row: int | None = None
         self._shown_until = 0.0
         self._top = self._left = 0
         self._pressed = False
-        self._seen = -1
-        self._blocks: list[Block] = []
-        self._hunks: list[DiffLine] = []
-        self._gutter = Gutter({}, frozenset())
-        self._masks: list[tuple[int, int] | None] = []
-        self._coloured: tuple[int, int, int, list[list[Run]]] = (-1, 0, 0, [])
 
     # the file
 
@@ -71,10 +60,9 @@ class Editor(Surface, can_focus=True):
     ) -> None:
         """`kind` is the format of a decrypted file, whose values are masked but for the lines in `plain`."""
         self.document = Document(text)
-        self.path, self._kind, self._plain = path, kind, plain
+        self.path = path
+        self._facts = Facts(path, None, kind, plain)
         self._top = self._left = 0
-        self._seen = -1
-        self._coloured = (-1, 0, 0, [])
         self.finding = None
         self.hide()
         self.saved(base, plain)
@@ -83,16 +71,13 @@ class Editor(Surface, can_focus=True):
         """What is there now is what the disk has."""
         if self.document is not None:
             self._saved = list(self.document.lines)
-            newline = self.document.newline
-            self._base = None if base is None else base.split(newline)
-            self._plain = plain
-            self._seen = -1
+            lines = None if base is None else base.split(self.document.newline)
+            self._facts = Facts(self.path, lines, self._facts.kind, plain)
         self.redraw()
 
     def close(self) -> None:
         """Lets go of the text, its history and what was cut."""
-        self.document, self._base, self._saved, self._clipboard = None, None, [], ""
-        self._masks, self._blocks, self._hunks, self._coloured = [], [], [], (-1, 0, 0, [])
+        self.document, self._facts, self._saved, self._clipboard = None, Facts(), [], ""
         self.path, self.finding = "", None
         self.hide()
 
@@ -102,29 +87,27 @@ class Editor(Surface, can_focus=True):
 
     @property
     def secret(self) -> bool:
-        return self._kind is not None
+        return self._facts.kind is not None
 
     @property
     def differences(self) -> tuple[list[str], list[str], list[Block]]:
         """(lines at HEAD, lines now, where they differ)."""
         if self.document is None:
             return [], [], []
-        self._know(self.document)
-        return self._base or [], self.document.lines, self._blocks
+        facts = self._facts.know(self.document)
+        return facts.base or [], self.document.lines, facts.blocks
 
     @property
     def hunks(self) -> list[DiffLine]:
         """The same to be read, as far as it is not too long."""
-        if self.document is None:
-            return []
-        self._know(self.document)
-        return self._hunks
+        return self._facts.know(self.document).hunks if self.document is not None else []
 
     # secret values
 
     def mask_of(self, row: int) -> tuple[int, int] | None:
         """The masked columns of a row as it stands now."""
-        return None if row == self._shown_row or row >= len(self._masks) else self._masks[row]
+        found = self._facts.masks
+        return None if row == self._shown_row or row >= len(found) else found[row]
 
     @property
     def shows(self) -> bool:
@@ -160,7 +143,7 @@ class Editor(Surface, can_focus=True):
         document = self.document
         if document is None:
             return
-        self._know(document)
+        self._facts.know(document)
         mask = self.mask_of(document.cursor.row)
         row, column = document.cursor
         if mask is not None and mask[0] < column < mask[1]:
@@ -175,27 +158,6 @@ class Editor(Surface, can_focus=True):
         return mask is not None and mask[0] <= document.cursor.column
 
     # drawing
-
-    def _know(self, document: Document) -> None:
-        """What depends on the whole text, once per change of it."""
-        if self._seen == document.version:
-            return
-        self._seen = document.version
-        self._blocks = blocks(self._base, document.lines) if self._base is not None else []
-        self._gutter = gutter(self._blocks)
-        self._hunks = hunks(self._blocks, len(document.lines))
-        self._masks = masks(self._kind, document.lines, self._plain) if self._kind is not None else []
-
-    def _colours(self, document: Document, first: int, rows: int) -> list[list[Run]]:
-        version, start, count, runs = self._coloured
-        if version != document.version or first < start or first + rows > start + count:
-            begin = max(0, first - BEFORE)
-            lines = document.lines[begin : first + rows + BEFORE]
-            long = sum(map(len, lines)) > _MOST_COLOURED
-            runs = colours("" if long else lexer_of(self.path), lines)[first - begin :]
-            start, count = first, len(lines) - (first - begin)
-            self._coloured = (document.version, start, count, runs)
-        return runs[first - start : first - start + rows]
 
     @property
     def _header(self) -> int:
@@ -225,18 +187,18 @@ class Editor(Surface, can_focus=True):
             out.append((gap(0 if self._airy else 1) + self.banner(width_), "bg"))
         if self._airy:
             out.append(((), "bg"))
-        self._know(document)
+        self._facts.know(document)
         self._top = max(0, min(self._top, len(document.lines) - 1))
         rows = min(height - len(out), len(document.lines) - self._top)
-        runs = self._colours(document, self._top, rows)
+        runs = self._facts.colours(document, self._top, rows)
         return out + [self._line(document, self._top + at, runs[at], width_) for at in range(rows)]
 
     def _line(self, document: Document, row: int, runs: list[Run], cells: int) -> Drawn:
         here = row == document.cursor.row
         ground = "sel2" if here and self.has_focus else "bg"
         number = max(4 if self._airy else 2, len(str(len(document.lines))))
-        mark = self._gutter.marks.get(row)
-        if row in self._gutter.below:
+        mark = self._facts.gutter.marks.get(row)
+        if row in self._facts.gutter.below:
             sign = shape("▁", "bad")
         else:
             sign = EMPTY if mark is None else shape("▎", "warn" if mark is Mark.CHANGED else "good")
@@ -247,7 +209,7 @@ class Editor(Surface, can_focus=True):
         view = masked(document.lines[row], mask)
         cursor = view.shown(document.cursor.column) if here and self.has_focus else None
         text = painted(
-            glyphs(view.text), mask_runs(runs, mask), self._left, room, self._selected(document, row, view),
+            glyphs(view.text), mask_runs(runs, mask), self._left, room, within(document.selection, row, view),
             self._found(document, row, view), cursor, ground,
         )  # fmt: skip
         line = lead + fit(text, room) + (gap(2) + note + gap(1) if note else gap(1))
@@ -256,24 +218,12 @@ class Editor(Surface, can_focus=True):
     def _note(self, row: int, mark: Mark | None) -> Line:
         if not self.secret or not roomy(self.app.size.width):
             return EMPTY
-        if row == self._shown_row and self._masks[row] is not None:
+        if row == self._shown_row and self._facts.masks[row] is not None:
             return t(f"shown, hides in {max(1, round(self._shown_until - self._now()))}s", "warn")
         if mark is Mark.ADDED:
             return t("new", "good")
-        line = self.document.lines[row].strip() if self.document else ""
-        if line in self._plain and not line.startswith("#") and not line.endswith((":", "{", "[")) and len(line) > 2:
-            return t("plain by rule", "faint")
-        return EMPTY
-
-    def _selected(self, document: Document, row: int, view: Masked) -> tuple[int, int] | None:
-        if document.selection is None:
-            return None
-        start, end = document.selection
-        if not start.row <= row <= end.row:
-            return None
-        first = view.shown(start.column) if row == start.row else 0
-        last = view.shown(end.column) if row == end.row else len(view.text) + 1
-        return (first, last)
+        by_rule = self.document is not None and self._facts.by_rule(self.document.lines[row])
+        return t("plain by rule", "faint") if by_rule else EMPTY
 
     def _found(self, document: Document, row: int, view: Masked) -> tuple[int, int] | None:
         if not self.finding or row != document.cursor.row:

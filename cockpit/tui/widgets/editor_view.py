@@ -8,6 +8,7 @@ from rich.cells import cell_len
 
 from cockpit.domain.text import plain
 from cockpit.tui.ink import Line
+from cockpit.tui.widgets.document import Place
 from cockpit.tui.widgets.masks import DOTS
 from cockpit.tui.widgets.syntax import Run
 
@@ -102,6 +103,15 @@ def column_at(drawn: list[str], cell: int) -> int:
         if cell < at:
             return column
     return len(drawn)
+
+
+def within(selection: tuple[Place, Place] | None, row: int, view: Masked) -> tuple[int, int] | None:
+    """What of a row is selected, in columns of what is shown; one more than it has where the selection goes on below."""
+    if selection is None or not selection[0].row <= row <= selection[1].row:
+        return None
+    start, end = selection
+    first = view.shown(start.column) if row == start.row else 0
+    return first, view.shown(end.column) if row == end.row else len(view.text) + 1
 
 
 def painted(
