@@ -58,19 +58,41 @@ class FileActions:
     async def _seal(self, file: OpenFile, text: Secret) -> str:
         before = await self._unchanged(file)
         sealed = await self._secrets.reencrypt(file.path, text, before)
-        if not self._secrets.is_encrypted(file.path, sealed):
-            raise SecretError(f"{plain(file.path)} was not saved", "what sops made of it is not encrypted")
-        got = await self._secrets.decrypt(file.path, sealed)
-        if place := self._secrets.lost(file.path, text, got):
-            raise Refused(
-                f"{plain(file.path)} was not saved",
-                f"sops would not keep {plain(place)} as you wrote it",
-                "put quotes around octal numbers, dates and fractions",
-            )
-        await self._tree.write(file.path, sealed, file.digest)
+        await self._put(file.path, text, sealed, file.digest)
         old, new = before.splitlines(), set(sealed.splitlines())
         kept = sum(1 for line in old if b"ENC[" in line and line in new)
         return f"encrypted and saved; {kept} values keep their cipher text"
+
+    async def _put(self, path: str, text: Secret, sealed: bytes, digest: str) -> None:
+        """Writes cipher text that was opened again and says the same as the text."""
+        if not self._secrets.is_encrypted(path, sealed):
+            raise SecretError(f"{plain(path)} was not saved", "what sops made of it is not encrypted")
+        got = await self._secrets.decrypt(path, sealed)
+        if place := self._secrets.lost(path, text, got):
+            raise Refused(
+                f"{plain(path)} was not saved",
+                f"sops would not keep {plain(place)} as you wrote it",
+                "put quotes around octal numbers, dates and fractions",
+            )
+        await self._tree.write(path, sealed, digest)
+
+    async def encrypt(self, path: str, run: Run, approve: Approval) -> Outcome:
+        """A file that belongs encrypted and is not, in its place. Nothing is written that this machine cannot open."""
+
+        async def plan() -> Operation:
+            if self._secrets.is_encrypted(path, (await self._tree.read(path, MOST_BYTES)).data):
+                raise Refused(f"{plain(path)} is encrypted already")
+            step = Step(path, (shlex.join(["sops", "encrypt", "-i", "--", plain(path)]),))
+            return Operation(run.id, "file.encrypt", "encrypt", f"Encrypt {plain(path)}", Tier.REVERSIBLE, (step,))
+
+        async def apply(step: Step) -> str:
+            content = await self._tree.read(path, MOST_BYTES)
+            text = Secret(content.data)
+            await self._put(path, text, await self._secrets.encrypt(path, text), content.digest)
+            known = await self._tree.at_head(path) is not None
+            return "encrypted; it was in git in plain text, so replace the value too" if known else "encrypted"
+
+        return await self._operations.execute(run, plan, apply, approve)
 
     async def stage(self, paths: Sequence[str], run: Run, approve: Approval) -> Outcome:
         return await self._simple("file.stage", "stage", ("git", "add"), paths, run, approve)
@@ -149,7 +171,7 @@ class FileActions:
                     raise Refused(
                         f"{plain(change.path)} is staged in plain text",
                         "a rule of .sops.yaml says that it belongs encrypted",
-                        f"unstage it, then: sops encrypt -i {shlex.quote(plain(change.path))}",
+                        "unstage it, E encrypts it, then stage it again",
                     )
         return status
 

@@ -12,6 +12,8 @@ from cockpit.observe.observation import Observer
 from cockpit.ports import Clock, SecretStore, WorkTree
 
 BATCH = 60
+AT_ONCE = 500
+"""Entries that are looked at before others get their turn: a tree may have thousands."""
 _SEALABLE = (".yaml", ".yml", ".json", ".env", ".ini", ".tfvars", ".enc", ".sops")
 _MARK = b"ENC[AES256_GCM,"
 
@@ -23,6 +25,7 @@ class Files:
         self._tree = tree
         self._secrets = secrets
         self._known: dict[str, tuple[int, Encryption]] = {}
+        self._last: FilesSnapshot | None = None
         self._task: asyncio.Task[None] | None = None
         self.observer: Observer[FilesSnapshot] = Observer(self.read, clock)
 
@@ -45,13 +48,19 @@ class Files:
         files = {e.path: TreeFile(e.path, changes.get(e.path), self._known[e.path][1], e.link) for e in entries}
         for path, change in changes.items():
             files.setdefault(path, TreeFile(path, change))
-        return FilesSnapshot(status, tuple(files[path] for path in sorted(files)), left_out)
+        snapshot = FilesSnapshot(status, tuple(files[path] for path in sorted(files)), left_out)
+        if snapshot != self._last:
+            self._last = snapshot
+        # the same object while nothing changed, so that nobody builds anew what they made of it
+        return self._last or snapshot
 
     async def _look_into(self, entries: tuple[Entry, ...]) -> None:
         """Only what changed since the last reading is opened, and only what can be encrypted or ought to be."""
         asked: list[Entry] = []
         known: dict[str, tuple[int, Encryption]] = {}
-        for entry in entries:
+        for number, entry in enumerate(entries):
+            if number % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
             before = self._known.get(entry.path)
             governed = self._secrets.governs(entry.path)
             if before is not None and before[0] == entry.stamp and (before[1] is not Encryption.NONE) >= governed:

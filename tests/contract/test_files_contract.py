@@ -296,6 +296,17 @@ async def test_a_plain_secret_is_not_committed(lab: Lab) -> None:
     assert lab.git("log", "--format=%s").split() == ["Start"]
 
 
+async def test_a_plain_secret_is_encrypted_in_its_place(lab: Lab) -> None:
+    path = lab.write("secrets/token.txt", "p1ain\n")
+    assert (await lab.actions.encrypt("secrets/token.txt", lab.run(), lab.approve)).exit is Exit.DONE
+    assert b"p1ain" not in path.read_bytes()
+    assert (await lab.files.open("secrets/token.txt")).text.reveal() == b"p1ain\n"
+    again = await lab.actions.encrypt("secrets/token.txt", lab.run(), lab.approve)
+    assert again.hosts[0].text == "secrets/token.txt is encrypted already"
+    lab.write("README.txt", "no rule\n")
+    assert (await lab.actions.encrypt("README.txt", lab.run(), lab.approve)).exit is Exit.USAGE
+
+
 async def test_a_hook_that_refuses_is_heard(lab: Lab) -> None:
     hook = lab.write(".git/hooks/pre-commit", "#!/bin/sh\necho no good >&2\nexit 1\n")
     hook.chmod(0o755)

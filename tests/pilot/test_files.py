@@ -223,6 +223,17 @@ async def test_a_plain_secret_blocks_the_commit() -> None:
         assert "in plain text" in screen.rows[-1]
 
 
+async def test_a_plain_secret_is_encrypted_in_its_place() -> None:
+    async with opened("files") as screen:
+        await at(screen, "secrets/edge/dns-token.txt")
+        await screen.press("E", "y")
+        await screen.settle()
+        assert tree(screen).files["secrets/edge/dns-token.txt"] == sealed("p1ain-token\n")
+        assert "◇ plain" not in screen.text
+        await screen.press("E")
+        assert "not a file in plain text" in screen.rows[-1]
+
+
 async def test_amend_keeps_the_body() -> None:
     async with opened("files") as screen:
         await armed(screen)

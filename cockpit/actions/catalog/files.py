@@ -23,6 +23,8 @@ ACTIONS: tuple[Action, ...] = (
            description="Fast-forward only."),
     Action("file.discard", "Discard ...", "discard", ("d",), "d", (FILES,), Target.FILE, Tier.DATA_LOSS, footer=True,
            planned=True, description="Menu: the changes of this file or folder, or all of them."),
+    Action("file.encrypt", "Encrypt the file", "encrypt", ("E",), "E", (FILES,), Target.FILE, Tier.REVERSIBLE, footer=True,
+           planned=True, description="One that a rule of .sops.yaml names and that is in plain text."),
     Action("file.lazygit", "Open lazygit", "lazygit", ("ctrl+g",), "ctrl+g", (FILES,), Target.FILE, Tier.REVERSIBLE,
            "Suspends cockpit until lazygit ends."),
     Action("file.save", "Save", "save", ("ctrl+s",), "ctrl+s", (EDITOR,), Target.FILE, Tier.REVERSIBLE, footer=True, planned=True,
@@ -83,6 +85,11 @@ def _lazygit(context: Context) -> str | None:
     return None if context.files is not None and context.files.lazygit else "lazygit is not installed"
 
 
+def _encrypt(context: Context) -> str | None:
+    exposed = context.files is not None and context.files.encryption is Encryption.EXPOSED
+    return None if exposed else "it is not a file in plain text that a rule of .sops.yaml names"
+
+
 def _show(context: Context) -> str | None:
     return None if context.files is not None and context.files.encryption is Encryption.ENCRYPTED else "nothing is masked here"
 
@@ -97,6 +104,7 @@ CHECKS: dict[str, Check] = {
     "file.push": _push,
     "file.pull": _pull,
     "file.discard": _changed,
+    "file.encrypt": _encrypt,
     "file.lazygit": _lazygit,
     "file.show": _show,
 }

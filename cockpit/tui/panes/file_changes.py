@@ -38,6 +38,7 @@ class FileChanges:
             "file.push": lambda: self._start("file.push", "Push", self._actions.push),
             "file.pull": lambda: self._start("file.pull", "Pull", self._actions.pull),
             "file.discard": self.discard,
+            "file.encrypt": self.encrypt,
             "file.lazygit": self.lazygit,
         }
 
@@ -121,6 +122,10 @@ class FileChanges:
     def _discard(self, paths: Sequence[str] | None) -> None:
         if paths:
             self._start("file.discard", "Discard", lambda run, approve: self._actions.discard(paths, run, approve))
+
+    def encrypt(self) -> None:
+        path = self._pane.path
+        self._start("file.encrypt", f"Encrypt {path}", lambda run, approve: self._actions.encrypt(path, run, approve))
 
     def lazygit(self) -> None:
         pane = self._pane

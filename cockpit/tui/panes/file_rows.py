@@ -131,7 +131,7 @@ def letter_words(change: Change) -> str:
 
 
 def _blocked(cells: int) -> Line:
-    return gap(3) + cut(t("belongs encrypted: commit is blocked", "bad"), cells - 3)
+    return gap(3) + cut(t("commit is blocked until E encrypts it", "bad"), cells - 3)
 
 
 def diff_lines(
