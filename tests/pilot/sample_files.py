@@ -62,7 +62,15 @@ def sealed(text: str) -> bytes:
         plain = not colon or key.endswith("_unencrypted") or line.startswith("#")
         lines.append(line if plain else f"{key}: {MARK}{value.encode().hex()},type:str]")
     return "\n".join(
-        [*lines, "sops:", "    age:", "        - recipient: age1ada", "        - recipient: age1homelab", ""]
+        [
+            *lines,
+            "sops:",
+            f"    mac: {MARK}00,type:str]",
+            "    age:",
+            "        - recipient: age1ada",
+            "        - recipient: age1homelab",
+            "",
+        ]
     ).encode()
 
 
