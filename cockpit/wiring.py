@@ -16,6 +16,8 @@ from cockpit import config as files
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
@@ -23,12 +25,13 @@ from cockpit.actions.world import World, count
 from cockpit.adapters.audit import FileAuditLog
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker import DockerEngine
-from cockpit.adapters.git import GitRepository
+from cockpit.adapters.git import GitRepository, GitWorkTree
 from cockpit.adapters.nixos.host import NixosHost
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.adapters.ssh import SshConnection
 from cockpit.config.paths import audit_file
 from cockpit.domain.settings import UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 
 ENGINE = "/run/docker.sock"
@@ -50,7 +53,10 @@ def open_cockpit(
     audit = FileAuditLog(audit_file())
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
     who, origin = who_asks(user, settings.root, os.environ), where(os.environ)
-    world = World(settings, hosts, repository, clock, audit, gate, who, origin, SopsStore(settings.root, user.identity))
+    secrets = SopsStore(settings.root, user.identity)
+    work_tree = GitWorkTree(settings.root)
+    operations = Operations(clock, audit, gate, who, origin)
+    world = World(settings, hosts, repository, clock, audit, gate, who, origin, secrets)
     return Cockpit(
         settings=settings,
         user=user,
@@ -61,6 +67,9 @@ def open_cockpit(
         rollback=Rollback(world),
         resume=Resume(world),
         attach=Attach(world),
+        work_tree=work_tree,
+        files=Files(work_tree, secrets, clock),
+        file_actions=FileActions(work_tree, secrets, operations),
         gate=gate,
         audit=audit,
         runs=Runs(clock),

@@ -14,6 +14,8 @@ from typing import Any
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import NOTHING, Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Run
@@ -40,8 +42,11 @@ from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, ServicesSnapshot, State, Usage
 from cockpit.domain.settings import HostSettings, Settings, UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet, GenerationDiff
 from cockpit.observe.observation import Observer
+from cockpit.ports import SecretStore, WorkTree
+from tests.pilot.sample_files import SampleSecrets, SampleWorkTree
 
 NOW = 1766239631.0
 M, H, D = 60.0, 3600.0, 86400.0
@@ -528,10 +533,15 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         "edge": HostSettings("edge", "100.64.0.9", projects=("proxy",)),
     }
     repository: Any = SampleRepository()
+    work_tree: WorkTree = SampleWorkTree()
+    secrets: SecretStore = SampleSecrets()
+    operations = Operations(clock, NoAudit(), gate, "ada", "laptop")
     return Cockpit(
         settings=Settings(Path("/homelab"), hosts=hosts), user=user or UserSettings(), clock=clock, repository=repository,
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
+        work_tree=work_tree, files=Files(work_tree, secrets, clock),
+        file_actions=FileActions(work_tree, secrets, operations),
         audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0",
     )  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog import general, hosts, releases, services
+from cockpit.actions.catalog import files, general, hosts, releases, services
 from cockpit.actions.catalog.base import (
     CONTEXTS,
+    EDITOR,
     EVERYWHERE,
+    FILES,
     GENERATIONS,
     HOSTS,
     LISTS,
@@ -15,34 +17,40 @@ from cockpit.actions.catalog.base import (
     Action,
     Check,
     Context,
+    FilesAt,
     Target,
 )
+from cockpit.actions.catalog.files import WHILE_TYPING
 from cockpit.domain.plan import Tier
 
 __all__ = [
     "ACTIONS",
     "BY_ID",
     "CONTEXTS",
+    "EDITOR",
     "EVERYWHERE",
+    "FILES",
     "GENERATIONS",
     "HOSTS",
     "LISTS",
     "LOGS",
     "RELEASES",
     "SERVICES",
+    "WHILE_TYPING",
     "Action",
     "Context",
+    "FilesAt",
     "Target",
     "actions_for",
     "possible",
 ]
 
-_ROOMS = (general, hosts, services, releases)
+_ROOMS = (general, hosts, services, releases, files)
 
 ACTIONS: tuple[Action, ...] = tuple(action for room in _ROOMS for action in room.ACTIONS)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _CHECKS: dict[str, Check] = {name: check for room in _ROOMS for name, check in room.CHECKS.items()}
-_NO_PANE = {"pane.vms": "VMs", "pane.files": "Files"}
+_NO_PANE = {"pane.vms": "VMs"}
 
 
 def actions_for(context: str) -> tuple[Action, ...]:

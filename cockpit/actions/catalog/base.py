@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from cockpit.domain.files import Encryption
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Tier
 from cockpit.domain.releases import Release
@@ -17,8 +18,10 @@ GENERATIONS = "generations"
 SERVICES = "services"
 LOGS = "logs"
 RELEASES = "releases"
+FILES = "files"
+EDITOR = "editor"
 LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES)
-CONTEXTS = (EVERYWHERE, *LISTS, LOGS)
+CONTEXTS = (EVERYWHERE, *LISTS, LOGS, FILES, EDITOR)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
 
@@ -33,6 +36,7 @@ class Target(Enum):
     SERVICE = "service"
     RELEASE = "release"
     LINES = "log lines"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,26 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesAt:
+    """The work tree, and where the cursor is in it."""
+
+    path: str = ""
+    file: bool = False
+    """Whether it is a file that is there, and no folder."""
+    encryption: Encryption = Encryption.NONE
+    changed_here: int = 0
+    """Changed files: this one, or those below this folder."""
+    changed: int = 0
+    staged: int = 0
+    exposed: tuple[str, ...] = ()
+    """Staged files that belong encrypted and are not."""
+    head: bool = True
+    upstream: str = ""
+    ahead: int = 0
+    lazygit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an action would act on now: decides whether it is possible."""
 
@@ -78,6 +102,7 @@ class Context:
     generation: Generation | None = None
     service: Service | None = None
     release: Release | None = None
+    files: FilesAt | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
     busy: str | None = None
