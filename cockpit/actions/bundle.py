@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.guests import GuestActions
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
@@ -97,6 +98,7 @@ class Cockpit:
     rollback: Rollback
     resume: Resume
     attach: Attach
+    guests: GuestActions
     gate: Gate
     audit: AuditLog
     runs: Runs

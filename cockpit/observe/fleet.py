@@ -14,6 +14,7 @@ from cockpit.domain.services import LogItem, Service, ServicesSnapshot
 from cockpit.domain.settings import Settings
 from cockpit.observe.against import against, main_commit
 from cockpit.observe.difference import GenerationDiff, difference
+from cockpit.observe.guests import Guests
 from cockpit.observe.logs import merged
 from cockpit.observe.observation import Observer
 from cockpit.observe.releases import releases
@@ -36,6 +37,7 @@ class Fleet:
         clock: Clock,
         audit: AuditLog,
         settings: Settings | None = None,
+        guests: Guests | None = None,
     ) -> None:
         self._hosts = hosts
         self._engines = engines
@@ -50,6 +52,7 @@ class Fleet:
         self.services: dict[str, Observer[ServicesSnapshot]] = {
             name: Observer(engine.services, clock) for name, engine in engines.items()
         }
+        self.guests = guests or Guests({}, clock)
         self.tree: Observer[TreeState] = Observer(self._read_tree, clock)
 
     def start(self) -> None:
@@ -62,6 +65,8 @@ class Fleet:
         for name, services in self.services.items():
             self._spawn(services.run(), f"services {name}")
             self._spawn(self._changes(name), f"changes {name}")
+        for name, cluster in self.guests.clusters.items():
+            self._spawn(cluster.run(), f"cluster {name}")
 
     async def stop(self) -> None:
         tasks, self._tasks = self._tasks, []

@@ -15,6 +15,8 @@ from typing import Any
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.guests import GuestActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
@@ -224,7 +226,9 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
     cockpit = Cockpit(
         settings=settings, user=UserSettings(), clock=clock, repository=repository,
         fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),
-        resume=Resume(world), attach=Attach(world), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
+        resume=Resume(world), attach=Attach(world),
+        guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
+        gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit)

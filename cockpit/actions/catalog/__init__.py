@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog import general, hosts, releases, services
+from cockpit.actions.catalog import general, guests, hosts, releases, services
 from cockpit.actions.catalog.base import (
     CONTEXTS,
     EVERYWHERE,
     GENERATIONS,
+    GUESTS,
     HOSTS,
     LISTS,
     LOGS,
     RELEASES,
     SERVICES,
+    SNAPSHOTS,
     Action,
     Check,
     Context,
@@ -25,11 +27,13 @@ __all__ = [
     "CONTEXTS",
     "EVERYWHERE",
     "GENERATIONS",
+    "GUESTS",
     "HOSTS",
     "LISTS",
     "LOGS",
     "RELEASES",
     "SERVICES",
+    "SNAPSHOTS",
     "Action",
     "Context",
     "Target",
@@ -37,12 +41,12 @@ __all__ = [
     "possible",
 ]
 
-_ROOMS = (general, hosts, services, releases)
+_ROOMS = (general, hosts, services, releases, guests)
 
 ACTIONS: tuple[Action, ...] = tuple(action for room in _ROOMS for action in room.ACTIONS)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _CHECKS: dict[str, Check] = {name: check for room in _ROOMS for name, check in room.CHECKS.items()}
-_NO_PANE = {"pane.vms": "VMs", "pane.files": "Files"}
+_NO_PANE = {"pane.files": "Files"}
 
 
 def actions_for(context: str) -> tuple[Action, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from cockpit.domain.guests import Guest, Rights, Snapshot
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Tier
 from cockpit.domain.releases import Release
@@ -17,7 +18,9 @@ GENERATIONS = "generations"
 SERVICES = "services"
 LOGS = "logs"
 RELEASES = "releases"
-LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES)
+GUESTS = "guests"
+SNAPSHOTS = "snapshots"
+LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES, GUESTS, SNAPSHOTS)
 CONTEXTS = (EVERYWHERE, *LISTS, LOGS)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
@@ -32,6 +35,8 @@ class Target(Enum):
     GENERATION = "generation"
     SERVICE = "service"
     RELEASE = "release"
+    GUEST = "guest"
+    SNAPSHOT = "snapshot"
     LINES = "log lines"
 
 
@@ -78,6 +83,11 @@ class Context:
     generation: Generation | None = None
     service: Service | None = None
     release: Release | None = None
+    guests: tuple[Guest, ...] = ()
+    """The marked ones, else the one under the cursor."""
+    rights: Rights | None = None
+    """In the cluster of those."""
+    snapshot: Snapshot | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
     busy: str | None = None
