@@ -59,14 +59,14 @@ class Fleet:
         """Keeps everything up to date in the background, until `stop`."""
         if self._tasks:
             return
+        for name, cluster in self.guests.clusters.items():
+            self._spawn(cluster.run(), f"cluster {name}")
         self._spawn(self.tree.run(), "tree")
         for name, facts in self.hosts.items():
             self._spawn(facts.run(), f"facts {name}")
         for name, services in self.services.items():
             self._spawn(services.run(), f"services {name}")
             self._spawn(self._changes(name), f"changes {name}")
-        for name, cluster in self.guests.clusters.items():
-            self._spawn(cluster.run(), f"cluster {name}")
 
     async def stop(self) -> None:
         tasks, self._tasks = self._tasks, []

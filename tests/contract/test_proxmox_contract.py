@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,6 +278,28 @@ async def test_a_page_instead_of_an_answer(token: ProxmoxCluster, pve: Pve) -> N
     pve.fail("GET", "/config", status=200, message="<html>login</html>", html=True)
     with pytest.raises(Unreachable, match="does not answer as Proxmox VE"):
         await token.config(guest)
+
+
+async def test_a_redirect_is_not_followed(token: ProxmoxCluster, pve: Pve) -> None:
+    pve.fail("GET", "/cluster/resources", status=302, message="elsewhere", html=True)
+    with pytest.raises(Unreachable, match="does not answer as Proxmox VE") as error:
+        await token.snapshot()
+    assert "redirects" in error.value.why
+
+
+async def test_a_page_instead_of_the_answer_to_a_change_is_looked_into(token: ProxmoxCluster, pve: Pve) -> None:
+    guest = await token.guest(101)
+    original = pve._answer
+
+    async def answered(request: Any, *rest: Any) -> Any:  # noqa: ANN401
+        answer = await original(request, *rest)
+        if request.method == "POST":
+            answer.body = b"<html>gateway</html>"
+        return answer
+
+    pve._answer = answered  # type: ignore[method-assign]
+    assert (await ended(token, await token.change(GuestChange(guest, Verb.START)))).kind == "qmstart"
+    assert len([r for r in pve.requests if r[1].endswith("/status/start")]) == 1
 
 
 async def test_values_that_are_refused_are_named(token: ProxmoxCluster) -> None:

@@ -224,8 +224,7 @@ class ProxmoxCluster:
                         raise
                     last = error
                     continue
-                broken = isinstance(answer, dict) and isinstance(answer.get("errors"), bytes)
-                if broken or not isinstance(answer, shape):
+                if not isinstance(answer, shape):
                     raise not_pve(self._settings, addresses[index], "no JSON as Proxmox VE sends it")
                 self._first = index
                 return answer
@@ -237,13 +236,13 @@ class ProxmoxCluster:
         try:
             session = self._session(address, secret)
             if (ticket := self._ticket) is None:
-                return session.request(call, read or https.READ)
+                return session.call(call, read or https.READ)
             with ticket.lock:
                 if not ticket.good:
                     session.sign_in(ticket)
                 used = ticket.value
             try:
-                return session.request(call, read or https.READ)
+                return session.call(call, read or https.READ)
             except Exception as error:
                 if not isinstance(explain(error, self._settings, address), SignedOut):
                     raise
@@ -251,7 +250,7 @@ class ProxmoxCluster:
             with ticket.lock:
                 if ticket.value == used:
                     session.sign_in(ticket)
-            return session.request(call, read or https.READ)
+            return session.call(call, read or https.READ)
         except CockpitError:
             raise
         except Exception as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import ssl
 
 from cockpit.domain.errors import CockpitError, HostKeyMismatch, Locked, OperationFailed, Refused, Unreachable, UsageError
 from cockpit.domain.settings import ClusterSettings
 from cockpit.domain.text import plain
 
-_GOT = re.compile(r'Expected "([0-9a-fA-F]+)", got "([0-9a-fA-F]+)"')
 _RIGHT = re.compile(r"Permission check failed \((?P<path>/[^,)]*), *(?P<right>[^)]+)\)")
 _LOCK = re.compile(r"is locked \(([\w -]+)\)")
 _MISSING = re.compile(r"Configuration file .*/(\d+)\.conf' does not exist|(?:VM|CT) (\d+) (?:does not exist|not found)")
@@ -16,6 +16,26 @@ _MISSING = re.compile(r"Configuration file .*/(\d+)\.conf' does not exist|(?:VM|
 
 class SecondFactor(Exception):
     """The account wants a second factor, which a program has not."""
+
+
+class Redirected(Exception):
+    """An answer that leads somewhere else."""
+
+
+class NoConnection(Exception):
+    """No TLS connection was made, so nothing was sent."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class WrongCertificate(Exception):
+    """`got` is the SHA-256 of what was presented instead of the pinned one."""
+
+    def __init__(self, got: str) -> None:
+        super().__init__(got)
+        self.got = got
 
 
 class CutShort(Unreachable):
@@ -35,8 +55,7 @@ def colons(digest: str) -> str:
 
 
 def explain(error: Exception, cluster: ClusterSettings, address: str) -> CockpitError:
-    """The cause of an exception of requests or proxmoxer."""
-    import requests
+    """The cause of an exception of a connection or of proxmoxer."""
     from proxmoxer.core import ResourceException
 
     where = f"{cluster.name} at {address}"
@@ -48,56 +67,44 @@ def explain(error: Exception, cluster: ClusterSettings, address: str) -> Cockpit
             "a password alone is not enough",
             "make an API token for it: Datacenter, Permissions, API Tokens",
         )
-    if isinstance(error, requests.exceptions.SSLError):
-        return certificate(str(error), cluster, where)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return NotReached(f"{where} does not answer", "no connection within 4s", "is it up, and is the mesh connected?")
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return CutShort(f"{where} does not answer", "connected, and then nothing", "its pveproxy may be overloaded")
-    if isinstance(error, requests.exceptions.TooManyRedirects):
+    if isinstance(error, WrongCertificate):
+        return HostKeyMismatch(
+            f"{where} is not the machine that is pinned",
+            f"its certificate is {colons(error.got)}, settings say {cluster.fingerprint}",
+            f"a renewed certificate? compare with `pvenode cert info` there, then clusters.{cluster.name}.fingerprint",
+        )
+    if isinstance(error, NoConnection):
+        return unconnected(error.cause, cluster, where)
+    if isinstance(error, Redirected):
         return not_pve(cluster, address, "it redirects somewhere else")
-    text = plain(str(error))
-    if isinstance(error, requests.exceptions.ConnectionError):
-        for sign, why in (
-            ("Connection refused", "connection refused"),
-            ("Name or service not known", "its name is not known"),
-            ("Temporary failure in name resolution", "its name cannot be resolved"),
-            ("nodename nor servname", "its name is not known"),
-            ("No route to host", "no route to it"),
-            ("Network is unreachable", "the network is unreachable"),
-            ("NewConnectionError", "no connection"),
-        ):
-            if sign in text:
-                return NotReached(f"{where} cannot be reached", why, "is pveproxy running there? `systemctl status pveproxy`")
-        return CutShort(f"{where} cut the connection", "the answer never came", "")
+    if isinstance(error, TimeoutError):
+        return CutShort(f"{where} does not answer", "connected, and then nothing", "its pveproxy may be overloaded")
     if isinstance(error, (KeyError, ValueError, TypeError)):
         return not_pve(cluster, address, "no JSON as Proxmox VE sends it")
-    return CutShort(f"{where} cannot be read", text[:200])
+    return CutShort(f"{where} cut the connection", plain(str(error))[:200] or "the answer never came")
 
 
-def not_pve(cluster: ClusterSettings, address: str, why: str) -> Unreachable:
-    return Unreachable(
+def not_pve(cluster: ClusterSettings, address: str, why: str) -> CutShort:
+    return CutShort(
         f"{cluster.name} at {address} does not answer as Proxmox VE",
         why,
         "a login page or a proxy in between? `addresses` names the nodes themselves, port 8006",
     )
 
 
-def certificate(text: str, cluster: ClusterSettings, where: str) -> Unreachable:
-    if found := _GOT.search(text):
-        return HostKeyMismatch(
-            f"{where} is not the machine that is pinned",
-            f"its certificate is {colons(found[2])}, settings say {colons(found[1])}",
-            f"a renewed certificate? compare with `pvenode cert info` there, then clusters.{cluster.name}.fingerprint",
-        )
-    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
-        why = plain(text.rpartition("certificate verify failed:")[2]).partition("(_ssl")[0].strip() or "not trusted"
+def unconnected(cause: OSError, cluster: ClusterSettings, where: str) -> NotReached:
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return NotReached(
             f"the certificate of {where} is not trusted",
-            why,
+            cause.verify_message,
             f"pin it: clusters.{cluster.name}.fingerprint, the SHA-256 that `pvenode cert info` shows there",
         )
-    return NotReached(f"no TLS with {where}", plain(text)[-160:], "does port 8006 of a node answer there?")
+    if isinstance(cause, TimeoutError):
+        return NotReached(f"{where} does not answer", "no connection within 4s", "is it up, and is the mesh connected?")
+    if isinstance(cause, ssl.SSLError):
+        return NotReached(f"no TLS with {where}", plain(cause.reason or str(cause)), "does port 8006 of a node answer there?")
+    why = (cause.strerror or str(cause)).lower()
+    return NotReached(f"{where} cannot be reached", plain(why), "is pveproxy running there? `systemctl status pveproxy`")
 
 
 def answered(status: int, text: str, cluster: ClusterSettings, fields: object = None) -> CockpitError:

@@ -1,72 +1,59 @@
-"""One HTTPS session of proxmoxer for one thread and one node: certificate pinned, redirects refused, sign-in by token or ticket.
+"""One HTTPS connection to one node for one thread: certificate pinned, redirects refused, sign-in by token or ticket.
 
-Imported in the adapter's threads only: `requests` costs more than the first paint.
+proxmoxer makes the calls; its own transport is `requests`, whose import alone would take longer than a thousand guests do.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
+import hmac
+import http.client
+import json
 import ssl
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
 
-from proxmoxer.backends.https import JsonSerializer, ProxmoxHTTPAuthBase, ProxmoxHttpSession
 from proxmoxer.core import ProxmoxResource
-from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
 
 from cockpit.adapters.proxmox.calls import Call
-from cockpit.adapters.proxmox.errors import SecondFactor
+from cockpit.adapters.proxmox.errors import NoConnection, Redirected, SecondFactor, WrongCertificate
 from cockpit.adapters.proxmox.ticket import Ticket
 from cockpit.domain.secret import Secret
 
 CONNECT, READ = 4.0, 15.0
 """Seconds that a connection and an answer may take."""
 PORT = 8006
+MOST = 64 << 20
+"""Bytes of an answer; a hundred thousand guests fit."""
 
 
-class Pinned(HTTPAdapter):
-    """Talks to one certificate only, whoever signed it; the check comes before the first byte of the request."""
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What proxmoxer wants to know of an answer."""
 
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
-        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)  # type: ignore[arg-type]
+    status_code: int
+    reason: str
+    content: bytes
 
 
-class TokenAuth(ProxmoxHTTPAuthBase):  # type: ignore[misc]  # proxmoxer has no types
-    def __init__(self, user: str, secret: Secret, verify: bool | str) -> None:
-        super().__init__(timeout=(CONNECT, READ), verify_ssl=verify)
-        self._user = user
-        self._secret = secret
+class Json:
+    """proxmoxer's serializer. Raises ValueError, KeyError or TypeError for what is not PVE's."""
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"PVEAPIToken={self._user}={told(self._secret)}"
-        return request
+    def loads(self, response: Response) -> object:
+        answer: dict[str, object] = json.loads(response.content)
+        return answer["data"]
 
-
-class TicketAuth(ProxmoxHTTPAuthBase):  # type: ignore[misc]
-    def __init__(self, ticket: Ticket, verify: bool | str) -> None:
-        super().__init__(timeout=(CONNECT, READ), verify_ssl=verify)
-        self._ticket = ticket
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        if self._ticket.value:
-            request.headers["Cookie"] = f"PVEAuthCookie={self._ticket.value}"
-            if request.method != "GET":
-                request.headers["CSRFPreventionToken"] = self._ticket.csrf
-        return request
+    def loads_errors(self, response: Response) -> object:
+        try:
+            answer = json.loads(response.content)
+        except ValueError:
+            return None
+        return answer.get("errors") if isinstance(answer, dict) else None
 
 
 def told(secret: Secret) -> str:
     """As it is typed: files end with a newline that no password has."""
     return secret.reveal().decode("utf-8", "replace").rstrip("\r\n")
-
-
-def authorities() -> bool | str:
-    """The system's bundle of authorities; without one, that of requests."""
-    paths = ssl.get_default_verify_paths()
-    return next((p for p in (paths.cafile, paths.capath) if p and os.path.exists(p)), True)
 
 
 def split(address: str) -> tuple[str, int]:
@@ -77,41 +64,38 @@ def split(address: str) -> tuple[str, int]:
     return address.strip("[]"), PORT
 
 
-def base_url(address: str) -> str:
-    host, port = split(address)
-    return f"https://{f'[{host}]' if ':' in host else host}:{port}/api2/json"
-
-
 class NodeSession:
-    """Belongs to one thread. `ticket` is None for an API token. Nothing is sent before the first request."""
+    """`ticket` is None for an API token. Nothing is sent before the first request."""
 
     def __init__(self, address: str, user: str, secret: Secret, fingerprint: str | None, ticket: Ticket | None) -> None:
-        verify: bool | str = False if fingerprint else authorities()
+        self._address = split(address)
         self._user = user
         self._secret = secret
-        self._session = session = ProxmoxHttpSession()
-        session.trust_env = False  # no proxy and no .netrc comes between a homelab and its nodes
-        session.max_redirects = 0
-        session.adapters.pop("http://", None)
+        self._ticket = ticket
+        self._digest = fingerprint.replace(":", "").lower() if fingerprint else ""
+        self._tls = ssl.create_default_context() if not fingerprint else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if fingerprint:
-            session.mount("https://", Pinned(fingerprint.replace(":", "")))
-        session.auth = TokenAuth(user, secret, verify) if ticket is None else TicketAuth(ticket, verify)
-        session.headers["accept"] = "application/json"
-        self._resource = ProxmoxResource(base_url=base_url(address), session=session, serializer=JsonSerializer())
+            # the digest is compared instead, before the first byte of a request
+            self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
+        self._read = READ
+        self._connection: http.client.HTTPSConnection | None = None
+        self._resource = ProxmoxResource(base_url="https://node/api2/json", session=self, serializer=Json())
 
-    def request(self, call: Call, read: float = READ) -> object:
+    def call(self, call: Call, read: float) -> object:
         """The `data` of the answer. Raises what `errors.explain` knows."""
-        self._session.auth.timeout = (CONNECT, read)
-        at = self._resource(list(call.path))
+        self._read = read
+        at = self._resource([quote(part, safe=":@!") for part in call.path])
         parameters = dict(call.parameters)
         if call.method == "GET":
             return at.get(**parameters)
+        # a connection that was kept may have been closed meanwhile: a change must not be lost in it
+        self.close()
         return at.post(**parameters) if call.method == "POST" else at.delete(**parameters)
 
     def sign_in(self, ticket: Ticket) -> None:
-        """Exchanges the password for a ticket, over the same pinned session. Raises what `errors.explain` knows."""
+        """Exchanges the password for a ticket, over the same pinned connection. Raises what `errors.explain` knows."""
         ticket.value = ""
-        self._session.auth.timeout = (CONNECT, READ)
+        self._read = READ
         answer = self._resource.access.ticket.post(username=self._user, password=told(self._secret))
         if not isinstance(answer, dict) or not answer.get("ticket"):
             raise ValueError("no ticket in the answer")
@@ -119,5 +103,56 @@ class NodeSession:
             raise SecondFactor
         ticket.keep(str(answer["ticket"]), str(answer.get("CSRFPreventionToken", "")))
 
+    def request(
+        self, method: str, url: str, data: dict[str, str] | None = None, params: dict[str, str] | None = None
+    ) -> Response:
+        """What proxmoxer calls."""
+        path = urlsplit(url).path + (f"?{urlencode(params)}" if params else "")
+        headers = {"Accept": "application/json", **self._signed(method)}
+        body = None
+        if method in ("POST", "PUT"):
+            body = urlencode(data or {}).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection = self._connected()
+        done = False
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read(MOST)
+            done = not answer.will_close and answer.isclosed()
+        finally:
+            if not done:
+                self.close()
+        if 300 <= answer.status < 400:
+            raise Redirected
+        return Response(answer.status, answer.reason, content)
+
+    def _signed(self, method: str) -> dict[str, str]:
+        if self._ticket is None:
+            return {"Authorization": f"PVEAPIToken={self._user}={told(self._secret)}"}
+        if not self._ticket.value:
+            return {}
+        csrf = {"CSRFPreventionToken": self._ticket.csrf} if method != "GET" else {}
+        return {"Cookie": f"PVEAuthCookie={self._ticket.value}", **csrf}
+
+    def _connected(self) -> http.client.HTTPSConnection:
+        """The connection that was kept, or a new one to the pinned certificate. NoConnection: nothing was sent."""
+        if self._connection is None:
+            connection = http.client.HTTPSConnection(*self._address, timeout=CONNECT, context=self._tls)
+            try:
+                connection.connect()
+            except OSError as error:
+                connection.close()
+                raise NoConnection(error) from None
+            got = hashlib.sha256(connection.sock.getpeercert(True) or b"").hexdigest()
+            if self._digest and not hmac.compare_digest(got, self._digest):
+                connection.close()
+                raise WrongCertificate(got)
+            self._connection = connection
+        self._connection.sock.settimeout(self._read)
+        return self._connection
+
     def close(self) -> None:
-        self._session.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -1,4 +1,4 @@
-"""What a password was exchanged for. Light: it is made before `requests` is imported."""
+"""What a password was exchanged for."""
 
 from __future__ import annotations
 

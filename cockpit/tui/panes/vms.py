@@ -80,7 +80,7 @@ class VmsPane(Pane):
         if not self.is_mounted or not self.size.width:
             return
         wide = roomy(self.size.width)
-        first = self.table.total == 0 and not self.table.waits
+        first = not self.list.rows and not self.table.waits
         self.table.columns = vm_rows.columns(wide)
         self.table.set_entries(self.list.read())
         if first and (guests := [key for key, row in self.list.rows.items() if isinstance(row, Guest)]):
