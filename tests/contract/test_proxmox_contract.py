@@ -297,7 +297,7 @@ async def test_a_page_instead_of_the_answer_to_a_change_is_looked_into(token: Pr
             answer.body = b"<html>gateway</html>"
         return answer
 
-    pve._answer = answered  # type: ignore[method-assign]
+    pve._answer = answered  # type: ignore[method-assign, assignment]
     assert (await ended(token, await token.change(GuestChange(guest, Verb.START)))).kind == "qmstart"
     assert len([r for r in pve.requests if r[1].endswith("/status/start")]) == 1
 
