@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
+from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.plan import PackageChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, ServicesSnapshot
-from cockpit.domain.settings import HostSettings
+from cockpit.domain.settings import ClusterSettings, HostSettings
 
 
 class Clock(Protocol):
@@ -142,6 +143,43 @@ class ContainerEngine(Protocol):
 
     async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
         """container id -> (cpu percent, memory bytes)."""
+
+    async def close(self) -> None: ...
+
+
+class Hypervisor(Protocol):
+    """A Proxmox VE cluster. Reads are tried again; a change is sent once, whatever becomes of its answer."""
+
+    @property
+    def settings(self) -> ClusterSettings: ...
+
+    async def snapshot(self) -> ClusterSnapshot: ...
+
+    async def guest(self, vmid: int) -> Guest:
+        """As it is now, past every cache. UsageError when there is none."""
+
+    async def addresses(self, guest: Guest) -> Addresses:
+        """What a running guest says of itself; a hung agent costs three seconds at most."""
+
+    async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
+        """Oldest first."""
+
+    async def config(self, guest: Guest) -> dict[str, str]: ...
+
+    async def tasks(self, guest: Guest) -> tuple[GuestTask, ...]:
+        """Recent ones of this guest, newest first."""
+
+    async def task(self, upid: str) -> GuestTask: ...
+
+    async def task_log(self, upid: str, start: int = 0) -> tuple[str, ...]:
+        """Lines from number `start` on, counted from 0; at most 500."""
+
+    def commands(self, change: GuestChange) -> tuple[str, ...]:
+        """What a person would type on a node to get the same."""
+
+    async def change(self, change: GuestChange) -> str:
+        """Starts the task that does it; the answer is its UPID. A lost answer is looked for among the tasks, never asked again:
+        OutcomeUnknown when none is found. Locked, Refused, OperationFailed, Unreachable: nothing was changed."""
 
     async def close(self) -> None: ...
 

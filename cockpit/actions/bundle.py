@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cockpit.actions.attach import Attach
 from cockpit.actions.deploy import Deploy
 from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
@@ -102,6 +103,7 @@ class Cockpit:
     work_tree: WorkTree
     files: Files
     file_actions: FileActions
+    guests: GuestActions
     gate: Gate
     audit: AuditLog
     runs: Runs

@@ -62,6 +62,16 @@ def test_ascii(snap_compare: Compare) -> None:
     assert snap_compare(app, terminal_size=(160, 50), run_before=after())
 
 
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+@pytest.mark.parametrize(
+    ("name", "keys"), [("summary", []), ("snapshots", ["t"]), ("tasks", ["l"]), ("rollback", ["t", "b"]), ("stop", ["X"])]
+)
+def test_vms(snap_compare: Compare, name: str, keys: list[str], size: tuple[int, int]) -> None:
+    at_minio = [*"jjjj", "j"] if name != "stop" else []
+    app = CockpitApp(sample(), start="vms")
+    assert snap_compare(app, terminal_size=size, run_before=after(*at_minio, *keys))
+
+
 def test_detail_at_45(snap_compare: Compare) -> None:
     assert snap_compare(CockpitApp(sample(), start="hosts"), terminal_size=(45, 20), run_before=after("enter"))
 

@@ -16,6 +16,7 @@ from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
 from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
@@ -232,6 +233,7 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         resume=Resume(world), attach=Attach(world), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
         work_tree=work_tree, files=Files(work_tree, world.secrets, clock),
         file_actions=FileActions(work_tree, world.secrets, Operations(clock, audit, gate, "ada", "laptop")),
+        guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog import files, general, hosts, releases, services
+from cockpit.actions.catalog import files, general, guests, hosts, releases, services
 from cockpit.actions.catalog.base import (
     CONTEXTS,
     EDITOR,
     EVERYWHERE,
     FILES,
     GENERATIONS,
+    GUESTS,
     HOSTS,
     LISTS,
     LOGS,
     RELEASES,
     SERVICES,
+    SNAPSHOTS,
     Action,
     Check,
     Context,
@@ -31,11 +33,13 @@ __all__ = [
     "EVERYWHERE",
     "FILES",
     "GENERATIONS",
+    "GUESTS",
     "HOSTS",
     "LISTS",
     "LOGS",
     "RELEASES",
     "SERVICES",
+    "SNAPSHOTS",
     "WHILE_TYPING",
     "Action",
     "Context",
@@ -45,12 +49,11 @@ __all__ = [
     "possible",
 ]
 
-_ROOMS = (general, hosts, services, releases, files)
+_ROOMS = (general, guests, hosts, services, releases, files)
 
 ACTIONS: tuple[Action, ...] = tuple(action for room in _ROOMS for action in room.ACTIONS)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _CHECKS: dict[str, Check] = {name: check for room in _ROOMS for name, check in room.CHECKS.items()}
-_NO_PANE = {"pane.vms": "VMs"}
 
 
 def actions_for(context: str) -> tuple[Action, ...]:
@@ -61,8 +64,6 @@ def actions_for(context: str) -> tuple[Action, ...]:
 
 def possible(action: Action, context: Context) -> str | None:
     """Why the action cannot be done now; None when it can."""
-    if pane := _NO_PANE.get(action.id):
-        return f"{pane} comes in a later version"
     if not action.works_in(context.focus):
         return f"only in {' and '.join(action.contexts)}"
     if action.target not in (Target.NONE, Target.PANE, Target.LINES) and not context.rows:

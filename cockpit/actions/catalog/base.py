@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cockpit.domain.files import Encryption
+from cockpit.domain.guests import Guest, Rights, Snapshot
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Tier
 from cockpit.domain.releases import Release
@@ -20,7 +21,9 @@ LOGS = "logs"
 RELEASES = "releases"
 FILES = "files"
 EDITOR = "editor"
-LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES)
+GUESTS = "guests"
+SNAPSHOTS = "snapshots"
+LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES, GUESTS, SNAPSHOTS)
 CONTEXTS = (EVERYWHERE, *LISTS, LOGS, FILES, EDITOR)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
@@ -35,6 +38,8 @@ class Target(Enum):
     GENERATION = "generation"
     SERVICE = "service"
     RELEASE = "release"
+    GUEST = "guest"
+    SNAPSHOT = "snapshot"
     LINES = "log lines"
     FILE = "file"
 
@@ -103,6 +108,11 @@ class Context:
     service: Service | None = None
     release: Release | None = None
     files: FilesAt | None = None
+    guests: tuple[Guest, ...] = ()
+    """The marked ones, else the one under the cursor."""
+    rights: Rights | None = None
+    """In the cluster of those."""
+    snapshot: Snapshot | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
     busy: str | None = None

@@ -68,6 +68,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             facts.listen(lambda seen: self.frame())
         for services in fleet.services.values():
             services.listen(lambda seen: self.frame())
+        for cluster in fleet.guests.clusters.values():
+            cluster.listen(lambda seen: self.frame())
         fleet.tree.listen(lambda seen: self.frame())
         fleet.tree.show(True)
         self.set_interval(1.0, self.tick)
@@ -322,6 +324,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             facts.poke()
         for services in fleet.services.values():
             services.poke()
+        for cluster in fleet.guests.clusters.values():
+            cluster.poke()
         fleet.tree.poke()
 
     def leave(self) -> None:

@@ -95,6 +95,11 @@ class RowTable(Surface, can_focus=True):
         return self._rows[self._cursor].key if self._cursor < len(self._rows) else None
 
     @property
+    def in_view(self) -> list[str]:
+        """Objects in view, top down."""
+        return [entry.key for entry in self._rows[self._top : self._top + self._page()]]
+
+    @property
     def waits(self) -> bool:
         """Whether an object is wanted that is not there yet."""
         return self._wanted is not None
