@@ -159,7 +159,15 @@ verb_run() { # request on standard input
       holder=$(cat "$RUNTIME/holder.json" 2>/dev/null || echo '{}')
       fail 7 "the host is locked" "$(jq -r 'if .who then "\(.who) on \(.origin): run \(.run) since \(.since | floor | todate)" else "a nixos-rebuild runs" end' <<<"$holder")" "$(jq -r 'if .run then "cockpit attach \(.run)" else "wait for it to end" end' <<<"$holder")"
     fi
-    fail 7 "the transaction could not be started" "$why"
+    case $why in
+      # nothing was sent: no bus yet or no longer, or a shutdown is queued that starts nothing more
+      *'Failed to connect'* | *'is destructive'* | *'shutting down'*) fail 3 "systemd does not start anything now" "$why" "the host is starting or stopping: try again" ;;
+      # taken for a moment by one that has just ended, or by one that has just begun
+      *'already loaded'* | *'already exists'*) fail 7 "the host is locked" "$why" "try again" ;;
+      # the question was sent, and its answer lost
+      *'reset by peer'* | *'not connected'* | *'timed out'* | *'disconnected'* | *'terminated'*) fail 11 "whether the transaction began is unknown" "$why" "cockpit attach $run" ;;
+    esac
+    fail 9 "the transaction could not be started" "$why" "journalctl -u $UNIT"
   fi
   for ((tries = 0; tries < 1200; tries++)); do
     if [ -e "$folder/started" ]; then
