@@ -147,6 +147,13 @@ verb_run() { # request on standard input
   local revert_after
   revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
   # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
+  # Where this run goes over one that could not be ended, a recovery of that one may hold it for a while.
+  local over
+  over=$(jq -r '.over // empty' <<<"$request")
+  for ((tries = 0; tries < 200; tries++)); do
+    [ -n "$over" ] && unit_active && grep -qs '"kind":"recovery"' "$RUNTIME/holder.json" || break
+    sleep 1
+  done
   systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
     -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
     -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
