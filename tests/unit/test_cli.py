@@ -210,7 +210,7 @@ def test_a_defect_leaves_a_report_without_values(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def broken(_: argparse.Namespace) -> Any:  # noqa: ANN401
+    def broken(*_: object) -> Any:  # noqa: ANN401
         password = "hunter2"
         raise ValueError(password)
 
