@@ -14,6 +14,7 @@ from cockpit.domain.releases import Release
 from cockpit.domain.services import Service
 
 EVERYWHERE = "everywhere"
+OVERVIEW = "overview"
 HOSTS = "hosts"
 GENERATIONS = "generations"
 SERVICES = "services"
@@ -24,7 +25,7 @@ EDITOR = "editor"
 GUESTS = "guests"
 SNAPSHOTS = "snapshots"
 LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES, GUESTS, SNAPSHOTS)
-CONTEXTS = (EVERYWHERE, *LISTS, LOGS, FILES, EDITOR)
+CONTEXTS = (EVERYWHERE, OVERVIEW, *LISTS, LOGS, FILES, EDITOR)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
 
