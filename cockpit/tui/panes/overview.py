@@ -25,6 +25,8 @@ from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
 from cockpit.tui.work import work
 
 _WORDS = {"✕": "broken", "▲": "to look at", "‖": "held", "≠": "drift", "◐": "at work", "◌": "stale"}
+_SERVICE = ("service.logs", "service.shell", "service.describe", "service.environment", "service.url", "service.source")
+"""What the pane of the service does."""
 _FOCUS = {"hosts": HOSTS, "services": SERVICES, "releases": RELEASES}
 
 
@@ -206,9 +208,11 @@ class OverviewPane(Pane):
             return Context(focus=EVERYWHERE, rows=0)
         facts = self.cockpit.fleet.hosts[p.host].latest.value if p.host in self.cockpit.fleet.hosts else None
         release = next((r for r in self.cockpit.fleet.releases() if r.run == p.key), None) if p.pane == "releases" else None
+        service = self._service(p)
         return Context(
-            focus=_FOCUS[p.pane], host=p.host, facts=facts, service=self._service(p), release=release, rows=self.problems.count
-        )
+            focus=_FOCUS[p.pane], host=p.host, facts=facts, service=service, services=(service,) if service else (),
+            release=release, rows=self.problems.count,
+        )  # fmt: skip
 
     def target(self) -> str:
         return self.problem.what if self.problem else ""
@@ -219,7 +223,7 @@ class OverviewPane(Pane):
             return {}
         return {
             "list.open": lambda: self.go(p),
-            "service.logs": lambda: self.go(p, "service.logs"),
+            **{name: partial(self.go, p, name) for name in _SERVICE},
             "host.units": lambda: self.go(p, "host.units"),
             "host.journal": lambda: self.go(p, "host.journal"),
         }
