@@ -30,7 +30,8 @@ from cockpit.domain.events import (
     Waiting,
     Warned,
 )
-from cockpit.domain.plan import Plan
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Plan, Tier
 from cockpit.domain.text import plain
 
 SUMMARY_MOST = 900_000
@@ -105,6 +106,9 @@ class GitHub:
         self._guarded(f"outcome of run {outcome.run}", [*texts, f"{dropped} lines of output were dropped"] if dropped else texts)
         self._append(self._summary_file, self.summary(outcome))
         self._append(self._output_file, outputs(outcome))
+
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        self._guarded("operation", list(words.operation_lines(operation, tier)))
 
     def error(self, error: CockpitError) -> None:
         if isinstance(error, SettingsError):

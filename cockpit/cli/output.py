@@ -25,7 +25,8 @@ from cockpit.domain.events import (
     Waiting,
     Warned,
 )
-from cockpit.domain.plan import Plan
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Plan, Tier
 from cockpit.domain.text import lines, plain
 
 
@@ -33,6 +34,9 @@ class Renderer(Protocol):
     def event(self, event: Event) -> None: ...
 
     def plan(self, plan: Plan) -> None: ...
+
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        """What is about to be done; the tier is the one that counts."""
 
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None: ...
 
@@ -48,6 +52,11 @@ class Pipe:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody reads any more."""
+        return self._closed
 
     def line(self, text: str = "") -> None:
         if self._closed:
@@ -109,6 +118,10 @@ class Text:
             self._out.line(line)
         self._out.line()
 
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        for line in words.operation_lines(operation, tier):
+            self._out.line(line)
+
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None:
         for host in outcome.hosts:
             number = f", generation {host.generation}" if host.generation is not None else ""
@@ -160,6 +173,9 @@ class Json:
 
     def plan(self, plan: Plan) -> None:
         self._write("Plan", plan, nothing_to_do=plan.nothing_to_do, tier=plan.tier)
+
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        self._write("Operation", operation, tier=tier)
 
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None:
         self._write("Outcome", outcome, result=words.result(outcome), dropped=dropped)

@@ -15,6 +15,7 @@ exit codes:
    3 host cannot be reached          9 refused; nothing changed
    4 build failed; nothing changed  10 plan, --dry-run: something to do
    5 failed and reverted            11 outcome unknown: cockpit attach
+                                    12 tried, and did not work
 """
 
 
@@ -55,6 +56,8 @@ def build(version: str) -> argparse.ArgumentParser:
 
     _command(commands, "status", "What runs where, and what a person should look at.")
 
+    _services(commands)
+
     config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)
     config.add_argument("what", choices=("check", "schema"))
     config.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)
@@ -81,6 +84,22 @@ def _command(
         "--known-hosts", metavar="FILE", default=argparse.SUPPRESS, help="host keys, where cockpit.yaml pins none"
     )
     return parser
+
+
+def _services(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _command(commands, "services", "Every service of the compose projects: state, health, restarts, image.")
+
+    logs = _command(commands, "logs", "Lines of services, merged by time.", hosts=False)
+    logs.add_argument("targets", nargs="+", metavar="TARGET", help="HOST/PROJECT/SERVICE, or HOST/PROJECT for all of a project")
+    logs.add_argument("--since", metavar="AGE", help="not older than this: 30s, 10m, 2h, 1d")
+    logs.add_argument("--tail", type=int, metavar="N", help="the last N lines of each (default: 200, with --since all)")
+    logs.add_argument("--follow", action="store_true", help="go on with new lines until interrupted")
+
+    do = _command(commands, "do", "One operation of the terminal UI: restart a service, start a guest.", hosts=False)
+    do.add_argument("action", metavar="ACTION", help="an id of docs/reference/keys.md, e.g. service.restart")
+    do.add_argument("targets", nargs="+", metavar="TARGET", help="HOST/PROJECT[/SERVICE], or CLUSTER/VMID[@SNAPSHOT]")
+    do.add_argument("--yes", action="store_true", help="also what interrupts or loses data; without it that is refused")
+    do.add_argument("--approve-host", action="append", default=[], metavar="HOST", help="a protected host or cluster")
 
 
 def _changes(parser: argparse.ArgumentParser) -> None:
