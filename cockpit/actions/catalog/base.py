@@ -107,6 +107,10 @@ class Context:
     facts: HostFacts | None = None
     generation: Generation | None = None
     service: Service | None = None
+    services: tuple[Service, ...] = ()
+    """The marked ones, else the one under the cursor, else all of the project under it."""
+    project: str = ""
+    """`HOST/PROJECT` under the cursor, where nothing is marked."""
     release: Release | None = None
     files: FilesAt | None = None
     guests: tuple[Guest, ...] = ()

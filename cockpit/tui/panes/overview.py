@@ -32,6 +32,8 @@ BEFORE = 30 * 60.0
 DAY = 86400.0
 _WORDS = {"✕": "broken", "▲": "to look at", "‖": "held", "≠": "drift", "◐": "at work", "◌": "stale"}
 _FOCUS = {"hosts": HOSTS, "services": SERVICES, "releases": RELEASES, "vms": GUESTS}
+_SERVICE = ("service.logs", "service.shell", "service.describe", "service.environment", "service.url", "service.source")
+"""What the pane of the service does."""
 
 
 class OverviewPane(Pane):
@@ -319,8 +321,11 @@ class OverviewPane(Pane):
         release = next((r for r in self.cockpit.fleet.releases() if r.run == p.key), None) if p.pane == "releases" else None
         guest = self.cockpit.fleet.guests.guest(p.key) if p.pane == "vms" else None
         seen = self.cockpit.fleet.guests.clusters[guest.cluster].latest.value if guest is not None else None
+        service = self._service(p)
         return Context(
-            focus=_FOCUS.get(p.pane, OVERVIEW), host=p.host or None, facts=facts, service=self._service(p), release=release,
+            focus=_FOCUS.get(p.pane, OVERVIEW), host=p.host or None, facts=facts, service=service,
+            services=(service,) if service else (),
+            release=release,
             guests=(guest,) if guest is not None else (), rights=seen.rights if seen is not None else None,
             rows=self.problems.count,
         )  # fmt: skip
@@ -337,7 +342,7 @@ class OverviewPane(Pane):
         p = self.problem
         if p is None:
             return back
-        led = ("service.logs", "host.units", "host.journal", "guest.tasks", "guest.snapshots", "guest.config")
+        led = (*_SERVICE, "host.units", "host.journal", "guest.tasks", "guest.snapshots", "guest.config")
         return {"list.open": lambda: self.go(p), **{action: partial(self.go, p, action) for action in led}, **back}
 
     def go(self, p: Problem, action: str | None = None) -> None:

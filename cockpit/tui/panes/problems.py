@@ -136,18 +136,19 @@ def _host(name: str, facts: HostFacts, against: str) -> list[Problem]:
         )
     if facts.holder is not None:
         words = f"{facts.holder.kind} by {facts.holder.who} from {facts.holder.origin}"
+        known = bool(facts.holder.run)
         out.append(
             Problem(
                 "◐",
                 name,
                 "host",
-                f"run {facts.holder.run} is at work",
+                f"run {facts.holder.run} is at work" if known else f"{facts.holder.kind} is at work",
                 words,
                 facts.holder.since,
-                "releases",
-                facts.holder.run,
+                "releases" if known else "hosts",
+                facts.holder.run or name,
                 name,
-                ("release.attach",),
+                ("release.attach",) if known else ("list.open",),
             )
         )
     return out
