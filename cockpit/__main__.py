@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(args: argparse.Namespace) -> int:
-    if args.command is None:
+    if args.command in (None, "open"):
         return _terminal_ui(args)
     if args.command == "config":
         return _config(args)
@@ -81,7 +81,7 @@ def _terminal_ui(args: argparse.Namespace) -> int:
         from cockpit.tui.app import CockpitApp
 
         cockpit.runs.on_defect = _report
-        return CockpitApp(cockpit).run() or 0
+        return CockpitApp(cockpit, at=getattr(args, "address", "")).run() or 0
     except CockpitError as error:
         return _tell(error)
 

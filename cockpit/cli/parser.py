@@ -64,6 +64,18 @@ def build(version: str) -> argparse.ArgumentParser:
 
     _services(commands)
 
+    words = "The terminal UI on one object."
+    opened = commands.add_parser("open", help=words, description=words, allow_abbrev=False)
+    opened.add_argument(
+        "address",
+        metavar="ADDRESS",
+        help="HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, release/RUN, file/PATH, or a pane's name",
+    )
+    opened.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="cockpit.yaml")
+    opened.add_argument(
+        "--known-hosts", metavar="FILE", default=argparse.SUPPRESS, help="host keys, where cockpit.yaml pins none"
+    )
+
     config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)
     config.add_argument("what", choices=("check", "schema"))
     config.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)

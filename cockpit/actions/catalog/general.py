@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog.base import FILES, GENERATIONS, LISTS, LOGS, OVERVIEW, RELEASES, Action, Check, Target
+from cockpit.actions.catalog.base import FILES, GENERATIONS, GUESTS, LISTS, LOGS, OVERVIEW, RELEASES, Action, Check, Target
 
 ACTIONS: tuple[Action, ...] = (
     Action("pane.overview", "Overview", "overview", ("1",), "1", target=Target.PANE, description="Problems first."),
@@ -33,6 +33,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("search.next", "Next match", "next", ("n",), "n"),
     Action("search.previous", "Previous match", "previous", ("N",), "N"),
     Action("app.copy", "Copy ...", "copy", ("ctrl+o",), "ctrl+o", description="Menu of what can be copied, by OSC 52."),
+    Action("app.command", "Command line", "command", ("colon",), ":",
+           description="Panes, actions with a target (`guest.start home/101`), addresses, `theme light`, `q`; tab completes."),
+    Action("app.url", "Open its URL", "open url", ("o",), "o", (RELEASES, GUESTS), Target.ROW,
+           description="The CI run, the guest in the web interface; copied too."),
     Action("app.zoom_in", "Larger", "zoom", ("plus",), "+"),
     Action("app.zoom_out", "Smaller", "zoom", ("underscore",), "_"),
     Action("app.refresh", "Refresh", "refresh", ("ctrl+r",), "ctrl+r", description="Reads again now and sorts."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from cockpit.tui.ink import t
+from cockpit.tui.places import address_of
 from cockpit.tui.screens.menu import MenuScreen
 from cockpit.tui.screens.palette import Choice
 
@@ -19,8 +21,13 @@ class CopyScreen(MenuScreen):
         pane = self._main.pane
         return [
             Choice("Copy", name, text.splitlines()[0] if text else "", "", partial(self.copy, name, text))
-            for name, text in (pane.copies() if pane else [])
+            for name, text in [*(pane.copies() if pane else []), *self._address()]
         ]
+
+    def _address(self) -> list[tuple[str, str]]:
+        """Of what the focus is on, and the command that leads to it from any terminal."""
+        address = address_of(self._main.context())
+        return [("address", address), ("command", f"cockpit open {shlex.quote(address)}")] if address else []
 
     def copy(self, name: str, text: str) -> None:
         self.app.copy_to_clipboard(text[-LIMIT:])

@@ -19,6 +19,7 @@ from cockpit.domain.plan import Tier
 from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, available, target_of, tier_mark
 from cockpit.tui.conduct import Conductor
+from cockpit.tui.going import Going
 from cockpit.tui.ink import EMPTY, Line, t
 from cockpit.tui.keymap import Keymap
 from cockpit.tui.overview import worst_of_all
@@ -28,10 +29,6 @@ from cockpit.tui.widgets.surface import Handlers, Surface, narrow, wide
 from cockpit.tui.widgets.tab_bar import PANES, TabBar
 
 _CLASSES = {name: f"{name.capitalize()}Pane" for name in PANES} | {"vms": "VmsPane"}
-GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases", "f": "files", "l": "services"}
-"""Where `'` and a letter lead."""
-
-
 _ONCE = t("   read-only: ", "muted") + t("y", "text b") + t(" does this once", "muted")
 
 
@@ -40,11 +37,12 @@ class Themed(Protocol):
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
-    def __init__(self, cockpit: Cockpit, keymap: Keymap, start: str) -> None:
+    def __init__(self, cockpit: Cockpit, keymap: Keymap, start: str, at: str = "") -> None:
         super().__init__()
         self.cockpit = cockpit
         self.keymap = keymap
         self.conductor = Conductor(cockpit, self)
+        self.going = Going(self)
         self.tabs = TabBar()
         self.tabs.active = start
         self.footer = Footer()
@@ -52,6 +50,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.body = Widget(id="body")
         self.panes: dict[str, Pane] = {}
         self.active = start
+        self.said: list[str] = []
+        """What was typed after `:`, newest last."""
+        self._at = at
+        """Address of the object to begin with."""
         self._pending = ""
         self._once: str | None = None
         self._asked: asyncio.Future[bool] | None = None
@@ -75,6 +77,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         fleet.tree.show(True)
         self.set_interval(1.0, self.tick)
         await self.show_pane(self.active)
+        if self._at:
+            self.going.open(self._at)
 
     @property
     def pane(self) -> Pane | None:
@@ -105,7 +109,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         async def go() -> None:
             await self.show_pane(name)
             if self.pane is not None:
-                self.pane.turn_to(key)
+                if key:
+                    self.pane.turn_to(key)
                 if action is not None:
                     self.call_after_refresh(self.carry_out, action)
             self.frame()
@@ -134,6 +139,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def tick(self) -> None:
         if (pane := self.pane) is not None and self.app.screen is self:
             pane.tick()
+        self.going.tick()
         self.frame()
 
     def frame(self) -> None:
@@ -236,8 +242,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 self.carry_out(once)
             return
         if pending == "'":
-            if key in GO_TO:
-                self.perform(f"pane.{GO_TO[key]}")
+            self.going.neighbour(key)
             return
         focus = self.context().focus
         pressed = f"{pending} {key}" if pending else key
@@ -245,10 +250,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.perform(action)
         elif key == "apostrophe":
             self._pending = "'"
-            self.say(t("go to   ", "muted") + t("v", "text b") + t(" VM   ", "muted") + t("h", "text b") + t(" host   ",
-                "muted") + t("g", "text b")
-                     + t(" generation   ", "muted") + t("s", "text b") + t(" service   ", "muted") + t("r",
-                         "text b") + t(" release", "muted"))  # fmt: skip
+            self.say(self.going.hint())
         elif self.keymap.begins(focus, pressed):
             self._pending = pressed
 
@@ -287,8 +289,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
+            "app.command": lambda: self.open_over("command", "CommandScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
             "app.timeline": self.timeline,
+            "app.url": lambda: self.going.neighbour("u"),
             "app.zoom_in": lambda: self.pane.zoom(True) if self.pane else None,
             "app.zoom_out": lambda: self.pane.zoom(False) if self.pane else None,
             "app.arm": self.arm,

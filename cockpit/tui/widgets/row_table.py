@@ -109,6 +109,11 @@ class RowTable(Surface, can_focus=True):
         return self._wanted is not None
 
     @property
+    def wanted(self) -> str:
+        """Its key; empty where none is."""
+        return self._wanted or ""
+
+    @property
     def count(self) -> int:
         return len(self._rows)
 
@@ -201,6 +206,7 @@ class RowTable(Surface, can_focus=True):
 
     def _go(self, index: int) -> None:
         index = max(0, min(index, len(self._rows) - 1))
+        self._wanted = None
         if index == self._cursor or not self._rows:
             return
         self._cursor = index
