@@ -44,6 +44,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _terminal_ui(args)
     if args.command == "config":
         return _config(args)
+    if args.command == "demo":
+        return _demo(args)
     from cockpit.cli.main import run
 
     return run(args, _open_headless)
@@ -70,6 +72,29 @@ def _terminal_ui(args: argparse.Namespace) -> int:
 
         cockpit.runs.on_defect = _report
         return CockpitApp(cockpit).run() or 0
+    except CockpitError as error:
+        return _tell(error)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    """The terminal UI in an environment that leads to the simulated homelab; that ends, and is cleared away, with it."""
+    import os
+
+    from cockpit.domain.errors import CockpitError
+    from cockpit.simulator import launch
+
+    if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _terminal_ui(args)  # which says that there is no terminal
+    try:
+        sys.stdout.write("making a homelab ...\r")
+        sys.stdout.flush()
+        with launch.demo(args.keep) as config:
+            environ = launch.environment(config.parents[1], os.environ)
+            os.environ.clear()
+            os.environ.update(environ)
+            os.chdir(config.parent)
+            args.config = str(config)
+            return _terminal_ui(args)
     except CockpitError as error:
         return _tell(error)
 
