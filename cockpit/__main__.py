@@ -79,6 +79,7 @@ def _terminal_ui(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     """The terminal UI in an environment that leads to the simulated homelab; that ends, and is cleared away, with it."""
     import os
+    import tempfile
 
     from cockpit.domain.errors import CockpitError
     from cockpit.simulator import launch
@@ -86,12 +87,14 @@ def _demo(args: argparse.Namespace) -> int:
     if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _terminal_ui(args)  # which says that there is no terminal
     try:
-        sys.stdout.write("making a homelab ...\r")
+        sys.stdout.write("making a homelab ...")
         sys.stdout.flush()
         with launch.demo(args.keep) as config:
+            sys.stdout.write("\r\x1b[K")
             environ = launch.environment(config.parents[1], os.environ)
             os.environ.clear()
             os.environ.update(environ)
+            tempfile.tempdir = None  # it was looked up already
             os.chdir(config.parent)
             args.config = str(config)
             return _terminal_ui(args)

@@ -57,6 +57,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "XDG_STATE_HOME": str(home / ".local/state"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         "XDG_DATA_HOME": str(home / ".local/share"),
+        "TMPDIR": str(folder / "t"),  # short: sockets are made there
         "GIT_CONFIG_NOSYSTEM": "1",
     }
 

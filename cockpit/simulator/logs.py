@@ -185,7 +185,7 @@ def proxy(random: Random, at: float) -> list[Line]:
     word = (
         'level=WARN msg="blocked request" reason="path not allowed" path=/v1.41/containers/create'
         if blocked
-        else f"level=DEBUG msg=allowed method=GET path=/v1.41/{random.choice(('containers/json', 'events', 'info'))}"
+        else f"level=INFO msg=allowed method=GET path=/v1.41/{random.choice(('containers/json', 'events', 'info'))}"
     )
     return [(False, f"time={_iso(at)} {word} client=172.20.0.{random.randint(2, 6)}")]
 

@@ -90,7 +90,7 @@ def _deploy(host: Host, commit: Made, release: Release, how: str) -> None:
 def _back(host: Host, commit: Made, to: Generation, who: str, at: float) -> None:
     old = host.releases[to.closure]
     request = _request(host, "rollback", commit, old, who, "laptop") | {
-        "generation": to.number, "commit": old.commit, "hold": {"abandoned": [commit.sha], "why": commit.step.why}
+        "generation": to.number, "commit": old.commit, "subject": "", "hold": {"abandoned": [commit.sha], "why": commit.step.why}
     }  # fmt: skip
     attempt = host.open(request, old, to.number, at)
     attempt.decision = "confirmed"

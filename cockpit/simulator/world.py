@@ -36,6 +36,7 @@ class World:
         import asyncssh
 
         home = self.folder / "home"
+        (self.folder / "t").mkdir(mode=0o700)
         client = asyncssh.generate_private_key("ssh-ed25519", comment="demo")
         identity, recipient = await asyncio.to_thread(keys.age_identity)
         await asyncio.to_thread(_personal, home, identity, client.export_private_key(), client.export_public_key())
