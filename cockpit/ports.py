@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
+from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.plan import PackageChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, ServicesSnapshot
-from cockpit.domain.settings import HostSettings
+from cockpit.domain.settings import ClusterSettings, HostSettings
 
 
 class Clock(Protocol):
@@ -145,6 +147,43 @@ class ContainerEngine(Protocol):
     async def close(self) -> None: ...
 
 
+class Hypervisor(Protocol):
+    """A Proxmox VE cluster. Reads are tried again; a change is sent once, whatever becomes of its answer."""
+
+    @property
+    def settings(self) -> ClusterSettings: ...
+
+    async def snapshot(self) -> ClusterSnapshot: ...
+
+    async def guest(self, vmid: int) -> Guest:
+        """As it is now, past every cache. UsageError when there is none."""
+
+    async def addresses(self, guest: Guest) -> Addresses:
+        """What a running guest says of itself; a hung agent costs three seconds at most."""
+
+    async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
+        """Oldest first."""
+
+    async def config(self, guest: Guest) -> dict[str, str]: ...
+
+    async def tasks(self, guest: Guest) -> tuple[GuestTask, ...]:
+        """Recent ones of this guest, newest first."""
+
+    async def task(self, upid: str) -> GuestTask: ...
+
+    async def task_log(self, upid: str, start: int = 0) -> tuple[str, ...]:
+        """Lines from number `start` on, counted from 0; at most 500."""
+
+    def commands(self, change: GuestChange) -> tuple[str, ...]:
+        """What a person would type on a node to get the same."""
+
+    async def change(self, change: GuestChange) -> str:
+        """Starts the task that does it; the answer is its UPID. A lost answer is looked for among the tasks, never asked again:
+        OutcomeUnknown when none is found. Locked, Refused, OperationFailed, Unreachable: nothing was changed."""
+
+    async def close(self) -> None: ...
+
+
 class SecretStore(Protocol):
     """Encrypted files of the repository. Plain text is in memory only, as `Secret`."""
 
@@ -158,6 +197,72 @@ class SecretStore(Protocol):
 
     async def version(self) -> str:
         """Of the program that does it."""
+
+    async def reencrypt(self, path: str, plain: Secret, before: bytes) -> bytes:
+        """Like `encrypt`; what is the same as in `before`, the encrypted file that stands there, keeps its cipher text."""
+
+    def lost(self, path: str, wanted: Secret, got: Secret) -> str:
+        """The first place where `got`, what decrypts now, no longer says what `wanted` does; empty where nothing is lost."""
+
+    def governs(self, path: str) -> bool:
+        """Whether a rule with a path names it: such a file belongs encrypted."""
+
+    def readers(self, path: str, data: bytes) -> tuple[str, ...]:
+        """Recipients of an encrypted file."""
+
+
+class WorkTree(Protocol):
+    """The files of the repository as they stand on the disk, and what git does with them.
+
+    Paths are relative to the top. Refused: outside the tree, through a link out of it, in git's own folder.
+    """
+
+    async def status(self) -> WorkStatus: ...
+
+    async def entries(self, most: int) -> tuple[tuple[Entry, ...], int]:
+        """(tracked and untracked files in path order, how many were left out); ignored ones are not among them."""
+
+    async def read(self, path: str, most: int) -> Content:
+        """UsageError: not there, no regular file, more than `most` bytes. Refused: outside."""
+
+    async def read_many(self, paths: Sequence[str], most: int) -> dict[str, bytes]:
+        """Those that can be read, each of at most `most` bytes."""
+
+    async def at_head(self, path: str) -> bytes | None:
+        """The file of the last commit; None where it has none."""
+
+    async def at_index(self, path: str) -> bytes | None:
+        """The file as it is staged."""
+
+    async def write(self, path: str, data: bytes, expected: str) -> Content:
+        """All of it or nothing, with the mode that it has. Conflict where the digest is no longer `expected`."""
+
+    async def stage(self, paths: Sequence[str]) -> None: ...
+
+    async def unstage(self, paths: Sequence[str]) -> None: ...
+
+    async def commit(self, message: str, *, amend: bool) -> str:
+        """The new commit. An empty message keeps that of the commit that is amended."""
+
+    async def message(self) -> str:
+        """Of the last commit."""
+
+    async def push_target(self) -> PushTarget:
+        """Where a push would go, and what. Refused where there is no branch or no remote."""
+
+    async def push(self, target: PushTarget) -> None: ...
+
+    async def pull(self) -> str:
+        """Fast-forward only; what it brought, in words."""
+
+    async def discard(self, changes: Sequence[Change]) -> None:
+        """Puts these back as HEAD has them; what HEAD does not have is deleted."""
+
+    def lazygit(self) -> str:
+        """Path of the program; empty where it is not installed."""
+
+    async def run_lazygit(self) -> int:
+        """In the terminal of this process, to its end."""
 
 
 class AuditLog(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import getpass
 import json
@@ -16,6 +17,9 @@ from cockpit import config as files
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
@@ -23,13 +27,19 @@ from cockpit.actions.world import World, count
 from cockpit.adapters.audit import FileAuditLog
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker import DockerEngine
-from cockpit.adapters.git import GitRepository
+from cockpit.adapters.git import GitRepository, GitWorkTree
 from cockpit.adapters.nixos.host import NixosHost
+from cockpit.adapters.proxmox.cluster import ProxmoxCluster
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.adapters.ssh import SshConnection
 from cockpit.config.paths import audit_file
-from cockpit.domain.settings import UserSettings
+from cockpit.domain.errors import SecretError
+from cockpit.domain.secret import Secret
+from cockpit.domain.settings import CredentialSettings, UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
+from cockpit.observe.guests import Guests
+from cockpit.ports import SecretStore
 
 ENGINE = "/run/docker.sock"
 """The engine's socket on a host; its group `docker` may use it."""
@@ -50,25 +60,57 @@ def open_cockpit(
     audit = FileAuditLog(audit_file())
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
     who, origin = who_asks(user, settings.root, os.environ), where(os.environ)
-    world = World(settings, hosts, repository, clock, audit, gate, who, origin, SopsStore(settings.root, user.identity))
+    secrets = SopsStore(settings.root, user.identity)
+    work_tree = GitWorkTree(settings.root)
+    world = World(settings, hosts, repository, clock, audit, gate, who, origin, secrets)
+    operations = Operations(clock, audit, gate, who, origin)
+    clusters = {
+        name: ProxmoxCluster(cluster, partial(credential, cluster.secret, settings.root, secrets), clock)
+        for name, cluster in settings.clusters.items()
+    }
+    guests = Guests(clusters, clock)
+    guest_actions = GuestActions(clusters, settings, operations, clock, who)
+    guest_actions.changed.append(lambda name: guests.clusters[name].poke())
     return Cockpit(
         settings=settings,
         user=user,
         clock=clock,
         repository=repository,
-        fleet=Fleet(hosts, engines, repository, clock, audit, settings),
+        fleet=Fleet(hosts, engines, repository, clock, audit, settings, guests),
         deploy=Deploy(world),
         rollback=Rollback(world),
         resume=Resume(world),
         attach=Attach(world),
+        work_tree=work_tree,
+        files=Files(work_tree, secrets, clock),
+        file_actions=FileActions(work_tree, secrets, operations),
+        guests=guest_actions,
         gate=gate,
         audit=audit,
         runs=Runs(clock),
         who=who,
         origin=origin,
         version=__version__,
-        closing=(*(engine.close for engine in engines.values()), *(host.close for host in hosts.values())),
+        closing=(
+            *(engine.close for engine in engines.values()),
+            *(host.close for host in hosts.values()),
+            *(cluster.close for cluster in clusters.values()),
+        ),
     )
+
+
+async def credential(source: CredentialSettings, root: Path, secrets: SecretStore) -> Secret:
+    """A secret of this machine's own: from the environment, or from an encrypted file of the work tree. SecretError."""
+    if source.env is not None:
+        if not (value := os.environ.get(source.env)):
+            raise SecretError(f"${source.env} is not set", "cockpit.yaml takes a secret from it", f"export {source.env}=...")
+        return Secret(value.encode())
+    path = source.file or ""
+    try:
+        data = await asyncio.to_thread((root / path).read_bytes)
+    except OSError as error:
+        raise SecretError(f"{path} cannot be read", error.strerror or "", "cockpit.yaml names it") from None
+    return await secrets.decrypt(path, data, source.key)
 
 
 def check(config: str | None) -> str:

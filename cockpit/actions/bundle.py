@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
@@ -16,8 +18,9 @@ from cockpit.domain.errors import Defect, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.ids import new_run_id
 from cockpit.domain.settings import Settings, UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
-from cockpit.ports import AuditLog, Clock, Repository
+from cockpit.ports import AuditLog, Clock, Repository, WorkTree
 
 
 class Runs:
@@ -97,6 +100,10 @@ class Cockpit:
     rollback: Rollback
     resume: Resume
     attach: Attach
+    work_tree: WorkTree
+    files: Files
+    file_actions: FileActions
+    guests: GuestActions
     gate: Gate
     audit: AuditLog
     runs: Runs
@@ -110,5 +117,6 @@ class Cockpit:
     async def close(self) -> None:
         await self.runs.close()
         await self.fleet.stop()
+        await self.files.close()
         for close in self.closing:
             await close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 
 from cockpit.actions import planning, rules, transaction
-from cockpit.actions.reading import read_settled
+from cockpit.actions.reading import read_settled, reading_ahead
 from cockpit.actions.run import Run
 from cockpit.actions.world import World, count
 from cockpit.domain.errors import BuildFailed, Refused, SecretError, UsageError
@@ -40,14 +40,15 @@ class Deploy:
         world = self._world
         for name in hosts:
             world.host(name)
-        async with world.step(run, "resolve") as note:
-            commit = await self._resolve(hosts, revision, run)
-            note.append(f"{commit.short} {commit.subject}")
+        async with reading_ahead(world, hosts) as early:
+            async with world.step(run, "resolve") as note:
+                commit = await self._resolve(hosts, revision, run)
+                note.append(f"{commit.short} {commit.subject}")
 
-        async def one(name: str) -> HostPlan:
-            return await self._plan_host(name, commit, run, allow)
+            async def one(name: str) -> HostPlan:
+                return await self._plan_host(name, commit, run, allow, early.get(name))
 
-        return await world.plan_hosts(run, "deploy", f"deploy {commit.short} {commit.subject}", hosts, one)
+            return await world.plan_hosts(run, "deploy", f"deploy {commit.short} {commit.subject}", hosts, one)
 
     async def apply(self, plan: Plan, run: Run) -> Outcome:
         """The transactions. Raises Refused where the gate says no; else every failure is a host's outcome."""
@@ -98,11 +99,11 @@ class Deploy:
         await world.repository.check_deployable(commit.sha, folders)
         return commit
 
-    async def _plan_host(self, name: str, commit: Commit, run: Run, allow: Allow) -> HostPlan:
+    async def _plan_host(self, name: str, commit: Commit, run: Run, allow: Allow, early: Awaitable[HostFacts] | None) -> HostPlan:
         world = self._world
         host = world.host(name)
         async with world.step(run, "connect", name) as note:
-            facts = await read_settled(world, host, run, deep=False)
+            facts = await read_settled(world, host, run, deep=False, early=early)
             note.append(_running(facts))
             if rules.up_to_date(facts, commit.sha):
                 return planning.idle(name, AttemptKind.DEPLOY, facts, commit)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
 from cockpit.actions import rules, transaction
 from cockpit.actions.run import Run
-from cockpit.actions.world import World
+from cockpit.actions.world import AT_ONCE, World
 from cockpit.domain.errors import Locked
 from cockpit.domain.hosts import HostFacts
 from cockpit.ports import Host
 
 
-async def read_settled(world: World, host: Host, run: Run, *, deep: bool) -> HostFacts:
-    """Facts of a host on which nothing is at work. Raises Locked; recovers an attempt that was left open."""
-    facts = await host.facts(deep=deep)
+async def read_settled(world: World, host: Host, run: Run, *, deep: bool, early: Awaitable[HostFacts] | None = None) -> HostFacts:
+    """Facts of a host on which nothing is at work; `early` is a reading that has begun. Raises Locked; recovers an attempt that
+    was left open."""
+    facts = await (early if early is not None else host.facts(deep=deep))
     if facts.holder is not None:
         holder = facts.holder
         since = f", for {_age(facts.host_time - holder.since)}" if holder.since else ""
@@ -26,6 +31,18 @@ async def read_settled(world: World, host: Host, run: Run, *, deep: bool) -> Hos
         await transaction.settle(world, host, left_open, run)
         facts = await host.facts(deep=deep)
     return facts
+
+
+@asynccontextmanager
+async def reading_ahead(world: World, names: Sequence[str]) -> AsyncIterator[Mapping[str, Awaitable[HostFacts]]]:
+    """Begins to read hosts (as many as are worked on at once) while something else is still being found out."""
+    tasks = {name: asyncio.create_task(world.host(name).facts(deep=False)) for name in names[:AT_ONCE]}
+    try:
+        yield tasks
+    finally:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 def _age(seconds: float) -> str:

@@ -63,6 +63,15 @@ async def run(
     return Completed(code, out, err)
 
 
+async def foreground(argv: Sequence[str], *, cwd: str | os.PathLike[str] | None = None) -> int:
+    """A program that has the terminal, to its end: a person is at it, so there is no deadline."""
+    try:
+        started = await asyncio.create_subprocess_exec(*argv, cwd=cwd)
+    except OSError as error:
+        raise CockpitError(f"{argv[0]} cannot be started", str(error)) from None
+    return await started.wait()
+
+
 async def chunks(
     argv: Sequence[str],
     *,

@@ -58,7 +58,7 @@ class SshConnection:
     # ---- connecting ------------------------------------------------------------------------------------------------------
 
     async def _open(self) -> asyncssh.SSHClientConnection:
-        load_asyncssh()
+        await asyncio.to_thread(load_asyncssh)  # a tenth of a second, in which others go on
         import asyncssh
 
         settings = self._settings

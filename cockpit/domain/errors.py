@@ -12,6 +12,7 @@ CockpitError                  exit  what a person must know
  ├── Locked                      7  somebody else's transaction holds the host
  ├── SecretError                 8  a secret cannot be decrypted, or is plain text
  ├── Refused                     9  a rule of safety says no; nothing changed
+ │    └── Conflict               9  the target changed since it was read; nothing changed
  ├── OutcomeUnknown             11  the connection was lost after approval: `cockpit attach`
  └── OperationFailed            12  what was asked for was tried and did not work: a start, a snapshot, a push
 """
@@ -115,6 +116,10 @@ class SecretError(CockpitError):
 
 class Refused(CockpitError):
     exit = Exit.REFUSED
+
+
+class Conflict(Refused):
+    pass
 
 
 class OutcomeUnknown(CockpitError):

@@ -14,6 +14,7 @@ from cockpit.domain.services import LogItem, Service, ServicesSnapshot
 from cockpit.domain.settings import Settings
 from cockpit.observe.against import against, main_commit
 from cockpit.observe.difference import GenerationDiff, difference
+from cockpit.observe.guests import Guests
 from cockpit.observe.logs import merged
 from cockpit.observe.observation import Observer
 from cockpit.observe.releases import releases
@@ -36,6 +37,7 @@ class Fleet:
         clock: Clock,
         audit: AuditLog,
         settings: Settings | None = None,
+        guests: Guests | None = None,
     ) -> None:
         self._hosts = hosts
         self._engines = engines
@@ -50,12 +52,15 @@ class Fleet:
         self.services: dict[str, Observer[ServicesSnapshot]] = {
             name: Observer(engine.services, clock) for name, engine in engines.items()
         }
+        self.guests = guests or Guests({}, clock)
         self.tree: Observer[TreeState] = Observer(self._read_tree, clock)
 
     def start(self) -> None:
         """Keeps everything up to date in the background, until `stop`."""
         if self._tasks:
             return
+        for name, cluster in self.guests.clusters.items():
+            self._spawn(cluster.run(), f"cluster {name}")
         self._spawn(self.tree.run(), "tree")
         for name, facts in self.hosts.items():
             self._spawn(facts.run(), f"facts {name}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cockpit.actions.bundle import Cockpit
-from cockpit.actions.catalog import Context
+from cockpit.actions.catalog import BY_ID, Context
 from cockpit.actions.operations import Approval
 from cockpit.actions.run import Run
 from cockpit.actions.safety import raised
 from cockpit.domain.events import Outcome
+from cockpit.domain.guests import Verb
 from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan, Tier
 from cockpit.tui.ink import Line, shape, t
@@ -19,6 +21,18 @@ from cockpit.tui.widgets.surface import Handlers
 
 if TYPE_CHECKING:
     from textual.app import App
+
+
+GUEST_VERBS = {
+    "guest.start": Verb.START,
+    "guest.shutdown": Verb.SHUTDOWN,
+    "guest.stop": Verb.STOP,
+    "guest.reboot": Verb.REBOOT,
+    "guest.snapshot": Verb.SNAPSHOT,
+    "guest.backup": Verb.BACKUP,
+    "snapshot.rollback": Verb.ROLLBACK,
+    "snapshot.delete": Verb.DELETE_SNAPSHOT,
+}
 
 
 class Stage(Protocol):
@@ -47,6 +61,7 @@ class Conductor:
             "host.resume": self.resume,
             "release.rollback": self.rollback_to_release,
             "release.attach": self.attach,
+            **{action: partial(self.change_guests, action, verb) for action, verb in GUEST_VERBS.items()},
         }
 
     def tier(self, plan: Plan) -> Tier:
@@ -87,6 +102,16 @@ class Conductor:
 
     def approved_operation(self, operation: Operation) -> None:
         self.stage.say(shape("◐") + t(f" {operation.title}", "muted"))
+
+    def change_guests(self, action: str, verb: Verb) -> None:
+        """The marked guests, else the one under the cursor; or the snapshot under it."""
+        context = self.stage.context()
+        refs = [guest.ref for guest in context.guests]
+        old = context.snapshot.name if context.snapshot and verb in (Verb.ROLLBACK, Verb.DELETE_SNAPSHOT) else ""
+        names = context.guests[0].label if len(refs) == 1 else f"{len(refs)} guests"
+        title = f"{BY_ID[action].title}: {names}"
+        self.stage.say(shape("◐") + t(f" {title}", "muted"))
+        self.operate(action, title, lambda run, ask: self.cockpit.guests.execute(verb, refs, run, ask, snapshot=old))
 
     def deploy(self) -> None:
         context = self.stage.context()

@@ -58,6 +58,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
             "⊘=-",
             "◆=@",
             "◇=P",
+            "•=.",
             "✓=+",
             "↑=^",
             "↓=v",

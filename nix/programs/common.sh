@@ -66,6 +66,12 @@ boot_default() { # store path of the loader's default entry; nothing where it ca
   fi
 }
 
+# /boot is often readable by root alone: what it says is written down for those who only look. Every 20 s at the latest
+# (cockpit-recover.timer), and whenever we set it.
+note_boot_default() {
+  boot_default >"$RUNTIME/boot-default.tmp.$BASHPID" && mv -T "$RUNTIME/boot-default.tmp.$BASHPID" "$RUNTIME/boot-default"
+}
+
 profile_generation() { # number that the profile points at, or nothing
   local link
   link=$(readlink "$PROFILE" 2>/dev/null) || return 0

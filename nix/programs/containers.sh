@@ -50,13 +50,16 @@ missing_services() { # MANIFEST
 }
 
 # What is broken and what is only not ready yet, as two lines; containers on stdin. Ready is: healthy, or running without a
-# healthcheck, or ended well where it is not restarted.
-readiness() { # PROJECT...
-  jq -rn --args '[inputs | select(.project as $p | $ARGS.positional | index($p)) | . + {name: "\(.project)/\(.service)", memory: (if .oom then ", out of memory" else "" end)}]
+# healthcheck, or ended well where it is not restarted. BEFORE is an earlier look: restarts of a container count from there on,
+# since one that has run for months may have had its share.
+readiness() { # BEFORE PROJECT...
+  local before=$1
+  shift
+  jq -rn --slurpfile before <(printf '%s\n' "$before") --args '($before | map({(.id): .restarts}) | add // {}) as $had | [inputs | select(.project as $p | $ARGS.positional | index($p)) | . + {name: "\(.project)/\(.service)", memory: (if .oom then ", out of memory" else "" end)}]
     | ([.[] | if .health == "unhealthy" then "\(.name) is unhealthy"
         elif .state == "exited" and .exit != 0 and .once then "\(.name) exited with \(.exit)\(.memory)"
         elif .state == "dead" then "\(.name) is dead"
-        elif .restarts >= 3 then "\(.name) restarted \(.restarts) times, last exit \(.exit)\(.memory)" else empty end][0] // ""),
+        elif .restarts - ($had[.id] // 0) >= 3 then "\(.name) restarted \(.restarts) times, last exit \(.exit)\(.memory)" else empty end][0] // ""),
       ([.[] | if .state == "running" and (.health == "none" or .health == "healthy") then empty elif .state == "exited" and .exit == 0 and .once then empty
         else "\(.name): \(if .health == "starting" then "health check starting" else .state end)" end] | join(", "))' "$@"
 }
@@ -64,12 +67,15 @@ readiness() { # PROJECT...
 # Waits until every service of these projects is ready.
 CONVERGE_WHY=''
 wait_projects() { # SECONDS PROJECT... -> 0, or 1 with CONVERGE_WHY
-  local seconds=$1 deadline=$((SECONDS + ${1%.*} + 1)) seen bad waits told=''
+  local seconds=$1 deadline=$((SECONDS + ${1%.*} + 1)) seen before='' bad waits told=''
   shift
   [ $# -gt 0 ] || return 0
   while :; do
     bad='' waits='the container engine does not answer'
-    if seen=$(containers); then { IFS= read -r bad && IFS= read -r waits; } < <(readiness "$@" <<<"$seen") || true; fi
+    if seen=$(containers); then
+      before=${before:-$seen}
+      { IFS= read -r bad && IFS= read -r waits; } < <(readiness "$before" "$@" <<<"$seen") || true
+    fi
     if [ -n "$bad" ]; then
       CONVERGE_WHY=$bad
       return 1

@@ -152,6 +152,7 @@ set_boot() { # CLOSURE
   activate "$1" boot 300 || return 1
   default=$(boot_default)
   [ -z "$default" ] || [ "$default" = "$1" ] || return 1
+  note_boot_default || true
   sync -f /boot && sync -f /nix
 }
 

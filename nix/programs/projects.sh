@@ -105,7 +105,9 @@ changes_of() { # MANIFEST PROJECT...
           elif any($c[]; .hash != $want[$n]) then {change: "recreate", why: (if $old != $image then "image" else "config" end)}
           elif $ids[$image] != null and any($c[]; .image != $ids[$image]) then {change: "recreate", why: "image"}
           elif $stale[$n] then {change: "recreate", why: $stale[$n]}
-          elif any($c[]; .running or (.state == "exited" and .exit == 0 and .once) | not) then {change: "start", why: "not running"}
+          # never just started again: an engine that died may keep the old one half alive ("task must be stopped before deletion")
+          elif any($c[]; .state == "running" or (.state == "exited" and .exit == 0 and .once) | not)
+          then {change: "recreate", why: (if any($c[]; .state == "restarting") then "it restarts again and again" else "not running" end)}
           else {change: "keep", why: ""} end)'
   fi
   rm -rf "$folder"
@@ -131,7 +133,7 @@ project_up() { # MANIFEST PROJECT CHANGES -> 0, or 1 with CONVERGE_WHY
   local manifest=$1 project=$2 changes=$3
   local -a again
   compose_args "$manifest" "$project"
-  if jq -es --arg p "$project" 'any(.[]; .project == $p and .change != "keep" and (.why | test("^(mount|secret) ") | not))' <<<"$changes" >/dev/null; then
+  if jq -es --arg p "$project" 'any(.[]; .project == $p and .change != "keep" and (.why | test("^(mount|secret|not running|it restarts)") | not))' <<<"$changes" >/dev/null; then
     compose_up "$project" "${COMPOSE_ARGS[@]}" up -d --remove-orphans --quiet-pull || {
       # a dependency that turned unhealthy makes `up` fail: say which
       wait_projects 1 "$project" || return 1
@@ -140,12 +142,12 @@ project_up() { # MANIFEST PROJECT CHANGES -> 0, or 1 with CONVERGE_WHY
     }
     changes=$(changes_of "$manifest" "$project")
   fi
-  # what compose does not see: content of mounted files, configs and secrets
-  mapfile -t again < <(jq -r --arg p "$project" 'select(.project == $p and (.change == "recreate" or .change == "start")) | .service' <<<"$changes")
+  # what compose does not see, or would only start again: content of mounted files, configs and secrets; what does not run
+  mapfile -t again < <(jq -r --arg p "$project" 'select(.project == $p and .change == "recreate") | .service' <<<"$changes")
   if [ ${#again[@]} -gt 0 ]; then
     mapfile -t -O ${#again[@]} again < <(jq -r --arg p "$project" --args '.projects[$p].services | to_entries[] | select(.key as $k | $ARGS.positional | index($k) | not)
       | select([.value.restarts_with[] | . as $d | $ARGS.positional | index($d)] | any) | .key' "${again[@]}" <"$manifest")
-    compose_up "$project" "${COMPOSE_ARGS[@]}" up -d --no-deps --force-recreate "${again[@]}" || {
+    compose_up "$project" "${COMPOSE_ARGS[@]}" up -d --force-recreate "${again[@]}" || {
       CONVERGE_WHY="docker compose up of $project (${again[*]}) failed"
       return 1
     }

@@ -10,7 +10,7 @@ healthy_before() { # MANIFEST -> {"healthy": bool, "why": ""}
     seen=$(containers) || true
     why=$(missing_services "$1" <<<"$seen")
     mapfile -t projects < <(jq -r '.projects | keys[]' "$1")
-    [ -n "$why" ] || why=$(readiness "${projects[@]}" <<<"$seen" | sed '/^$/d' | head -n 1)
+    [ -n "$why" ] || why=$(readiness "$seen" "${projects[@]}" <<<"$seen" | sed '/^$/d' | head -n 1)
   fi
   jq -cn --arg w "${why% }" '{healthy: ($w == ""), why: $w}'
 }

@@ -197,6 +197,7 @@ verb_confirm() { # RUN reach|confirm
 verb_recover() { # [--wait]: starts recovery in the transaction's unit where an attempt is open
   local open tries
   prepare_places
+  note_boot_default || true
   open=$(open_attempt)
   # An activation starts the boot unit too: inside a transaction, which ends itself. Waiting for it would be waiting for ourselves.
   if unit_active; then

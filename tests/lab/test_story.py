@@ -120,6 +120,16 @@ def test_same_commit_is_one_command_and_nothing_to_do(controller: Controller, ho
     assert json.dumps(last).count("nothing to do") >= 1
 
 
+def test_a_boot_folder_of_root_alone_does_not_slow_it_down(controller: Controller, host: LabHost, story: dict[str, str]) -> None:
+    """NixOS mounts /boot for root only; what its loader starts next is written down for those who look."""
+    host.exec("chmod 700 /boot; systemctl start cockpit-recover.service")
+    mark = host.out("sleep 1; date +%s.%N")
+    done = controller.deploy()
+    host.exec("chmod 755 /boot")
+    assert done.code == 0, done.out
+    assert "cockpit :" not in host.out(f"journalctl -t sudo --since=@{mark} -o cat")
+
+
 def test_a_stopped_service_is_something_to_do(controller: Controller, host: LabHost, story: dict[str, str]) -> None:
     host.exec("docker stop -t 0 home-homepage-1")
     plan = controller.run("plan", "--headless")

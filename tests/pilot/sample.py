@@ -14,6 +14,9 @@ from typing import Any
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import NOTHING, Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Run
@@ -40,8 +43,12 @@ from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, ServicesSnapshot, State, Usage
 from cockpit.domain.settings import HostSettings, Settings, UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet, GenerationDiff
 from cockpit.observe.observation import Observer
+from cockpit.ports import SecretStore, WorkTree
+from tests.pilot.sample_files import SampleSecrets, SampleWorkTree
+from tests.pilot.sample_guests import SampleGuests, sample_hypervisor
 
 NOW = 1766239631.0
 M, H, D = 60.0, 3600.0, 86400.0
@@ -326,6 +333,8 @@ class SampleFleet(Fleet):
         }
         self.tree_state = TreeState("main", Commit(sha("8c41f0e"), "paperless: 2.14.0"), 1, 0, ("a", "b", "c"))
         self.tree: Observer[TreeState] = Observer(self._tree, clock, shown_every=3600, hidden_every=3600)
+        self.hypervisor = sample_hypervisor(clock.now())
+        self.guests = SampleGuests({"home": self.hypervisor}, clock)
         self.tasks: list[asyncio.Task[None]] = []
 
     def _read_facts(self, name: str) -> Callable[[], Awaitable[HostFacts]]:
@@ -349,6 +358,7 @@ class SampleFleet(Fleet):
 
     def start(self) -> None:
         observers: list[Observer[Any]] = [*self.hosts.values(), *self.services.values(), self.tree]
+        observers += self.guests.clusters.values()
         self.tasks = [asyncio.ensure_future(o.run()) for o in observers]
 
     async def stop(self) -> None:
@@ -524,14 +534,22 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     gate = Gate(clock)
     rollback = SampleRollback(fleet, clock, gate)
     hosts = {
-        "homelab": HostSettings("homelab", "100.64.0.7", projects=("paperless", "core")),
+        "homelab": HostSettings("homelab", "100.64.0.7", projects=("paperless", "core"), guest="home/100"),
         "edge": HostSettings("edge", "100.64.0.9", projects=("proxy",)),
     }
     repository: Any = SampleRepository()
+    work_tree: WorkTree = SampleWorkTree()
+    secrets: SecretStore = SampleSecrets()
+    settings = Settings(Path("/homelab"), hosts=hosts)
+    operations = Operations(clock, NoAudit(), gate, "ada", "laptop")
+    guests = GuestActions({"home": fleet.hypervisor}, settings, operations, clock, "ada")
+    guests.changed.append(lambda name: fleet.guests.clusters[name].poke())
     return Cockpit(
-        settings=Settings(Path("/homelab"), hosts=hosts), user=user or UserSettings(), clock=clock, repository=repository,
+        settings=settings, user=user or UserSettings(), clock=clock, repository=repository,
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
+        work_tree=work_tree, files=Files(work_tree, secrets, clock),
+        file_actions=FileActions(work_tree, secrets, operations), guests=guests,
         audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0",
     )  # fmt: skip

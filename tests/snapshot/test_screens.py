@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from cockpit.domain.settings import Theme, UserSettings
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.main import MainScreen
 from tests.pilot.sample import sample
 
 SIZES = [(160, 50), (80, 24), (45, 20)]
@@ -61,8 +62,35 @@ def test_ascii(snap_compare: Compare) -> None:
     assert snap_compare(app, terminal_size=(160, 50), run_before=after())
 
 
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+@pytest.mark.parametrize(
+    ("name", "keys"), [("summary", []), ("snapshots", ["t"]), ("tasks", ["l"]), ("rollback", ["t", "b"]), ("stop", ["X"])]
+)
+def test_vms(snap_compare: Compare, name: str, keys: list[str], size: tuple[int, int]) -> None:
+    at_minio = [*"jjjj", "j"] if name != "stop" else []
+    app = CockpitApp(sample(), start="vms")
+    assert snap_compare(app, terminal_size=size, run_before=after(*at_minio, *keys))
+
+
 def test_detail_at_45(snap_compare: Compare) -> None:
     assert snap_compare(CockpitApp(sample(), start="hosts"), terminal_size=(45, 20), run_before=after("enter"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+def test_files(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(CockpitApp(sample(), start="files"), terminal_size=size, run_before=after(*["j"] * 6))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+def test_secret_in_the_editor(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[int]) -> None:
+        await pilot.pause(0.4)
+        main = pilot.app.screen_stack[0]
+        assert isinstance(main, MainScreen)
+        main.panes["files"].turn_to("secrets/homelab/paperless.yaml")
+        await after("enter", "down", "down", "down", "end", "x")(pilot)
+
+    assert snap_compare(CockpitApp(sample(), start="files"), terminal_size=size, run_before=run)
 
 
 def test_merged_logs(snap_compare: Compare) -> None:

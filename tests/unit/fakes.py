@@ -15,15 +15,20 @@ from typing import Any
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.files import FileActions
+from cockpit.actions.guests import GuestActions
+from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
 from cockpit.actions.world import World
+from cockpit.adapters.git import GitWorkTree
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, LogItem, LogLine, Service, ServicesSnapshot, State
 from cockpit.domain.settings import HostSettings, ProjectSettings, SecretSettings, Settings, Timing, UserSettings
+from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from tests.unit.fake_clock import START, FakeClock, sha
 from tests.unit.fake_host import FakeHost, Trouble
@@ -221,10 +226,14 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         engine.lines = [LogLine(engine.host, "core", "web", START - 10 + i, f"line {i}") for i in range(5)]
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
     world = World(settings, hosts, repository, clock, audit, gate, "ada", "laptop", SopsStore(settings.root))
+    work_tree = GitWorkTree(settings.root)
     cockpit = Cockpit(
         settings=settings, user=UserSettings(), clock=clock, repository=repository,
         fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),
         resume=Resume(world), attach=Attach(world), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
+        work_tree=work_tree, files=Files(work_tree, world.secrets, clock),
+        file_actions=FileActions(work_tree, world.secrets, Operations(clock, audit, gate, "ada", "laptop")),
+        guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit)

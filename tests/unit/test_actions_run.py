@@ -113,7 +113,6 @@ async def test_reasons_why_not() -> None:
     assert "at work" in str(catalog.possible(rollback, replace(here, busy="k3x9q2ab")))
     assert catalog.possible(resume, here) == "nothing is held"
     assert catalog.possible(catalog.BY_ID["list.open"], replace(here, rows=0)) == "the list is empty"
-    assert "later version" in str(catalog.possible(catalog.BY_ID["pane.vms"], here))
 
 
 async def test_a_defect_in_a_run_is_told_and_reported() -> None:

@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog import general, hosts, releases, services
+from cockpit.actions.catalog import files, general, guests, hosts, releases, services
 from cockpit.actions.catalog.base import (
     CONTEXTS,
+    EDITOR,
     EVERYWHERE,
+    FILES,
     GENERATIONS,
+    GUESTS,
     HOSTS,
     LISTS,
     LOGS,
     RELEASES,
     SERVICES,
+    SNAPSHOTS,
     Action,
     Check,
     Context,
+    FilesAt,
     Target,
 )
+from cockpit.actions.catalog.files import WHILE_TYPING
 from cockpit.domain.plan import Tier
 
 __all__ = [
     "ACTIONS",
     "BY_ID",
     "CONTEXTS",
+    "EDITOR",
     "EVERYWHERE",
+    "FILES",
     "GENERATIONS",
+    "GUESTS",
     "HOSTS",
     "LISTS",
     "LOGS",
     "RELEASES",
     "SERVICES",
+    "SNAPSHOTS",
+    "WHILE_TYPING",
     "Action",
     "Context",
+    "FilesAt",
     "Target",
     "actions_for",
     "possible",
 ]
 
-_ROOMS = (general, hosts, services, releases)
+_ROOMS = (general, guests, hosts, services, releases, files)
 
 ACTIONS: tuple[Action, ...] = tuple(action for room in _ROOMS for action in room.ACTIONS)
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 _CHECKS: dict[str, Check] = {name: check for room in _ROOMS for name, check in room.CHECKS.items()}
-_NO_PANE = {"pane.vms": "VMs", "pane.files": "Files"}
 
 
 def actions_for(context: str) -> tuple[Action, ...]:
@@ -53,8 +64,6 @@ def actions_for(context: str) -> tuple[Action, ...]:
 
 def possible(action: Action, context: Context) -> str | None:
     """Why the action cannot be done now; None when it can."""
-    if pane := _NO_PANE.get(action.id):
-        return f"{pane} comes in a later version"
     if not action.works_in(context.focus):
         return f"only in {' and '.join(action.contexts)}"
     if action.target not in (Target.NONE, Target.PANE, Target.LINES) and not context.rows:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from cockpit.domain.files import Encryption
+from cockpit.domain.guests import Guest, Rights, Snapshot
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Tier
 from cockpit.domain.releases import Release
@@ -17,8 +19,12 @@ GENERATIONS = "generations"
 SERVICES = "services"
 LOGS = "logs"
 RELEASES = "releases"
-LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES)
-CONTEXTS = (EVERYWHERE, *LISTS, LOGS)
+FILES = "files"
+EDITOR = "editor"
+GUESTS = "guests"
+SNAPSHOTS = "snapshots"
+LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES, GUESTS, SNAPSHOTS)
+CONTEXTS = (EVERYWHERE, *LISTS, LOGS, FILES, EDITOR)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
 
@@ -32,7 +38,10 @@ class Target(Enum):
     GENERATION = "generation"
     SERVICE = "service"
     RELEASE = "release"
+    GUEST = "guest"
+    SNAPSHOT = "snapshot"
     LINES = "log lines"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,26 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesAt:
+    """The work tree, and where the cursor is in it."""
+
+    path: str = ""
+    file: bool = False
+    """Whether it is a file that is there, and no folder."""
+    encryption: Encryption = Encryption.NONE
+    changed_here: int = 0
+    """Changed files: this one, or those below this folder."""
+    changed: int = 0
+    staged: int = 0
+    exposed: tuple[str, ...] = ()
+    """Staged files that belong encrypted and are not."""
+    head: bool = True
+    upstream: str = ""
+    ahead: int = 0
+    lazygit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an action would act on now: decides whether it is possible."""
 
@@ -78,6 +107,12 @@ class Context:
     generation: Generation | None = None
     service: Service | None = None
     release: Release | None = None
+    files: FilesAt | None = None
+    guests: tuple[Guest, ...] = ()
+    """The marked ones, else the one under the cursor."""
+    rights: Rights | None = None
+    """In the cluster of those."""
+    snapshot: Snapshot | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
     busy: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog.base import GENERATIONS, LISTS, LOGS, RELEASES, Action, Check, Target
+from cockpit.actions.catalog.base import FILES, GENERATIONS, LISTS, LOGS, RELEASES, Action, Check, Target
 
 ACTIONS: tuple[Action, ...] = (
     Action("pane.overview", "Overview", "overview", ("1",), "1", target=Target.PANE, description="Problems first."),
@@ -17,13 +17,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("focus.previous", "Previous panel", "panel", ("shift+tab",), "shift+tab"),
     Action("move.down", "Down", "down", ("j", "down"), "j"),
     Action("move.up", "Up", "up", ("k", "up"), "k"),
-    Action("move.left", "Left", "left", ("h", "left"), "h", (GENERATIONS, LOGS, RELEASES)),
-    Action("move.right", "Right", "right", ("l", "right"), "l", (GENERATIONS, LOGS, RELEASES)),
+    Action("move.left", "Left", "left", ("h", "left"), "h", (GENERATIONS, LOGS, RELEASES, FILES)),
+    Action("move.right", "Right", "right", ("l", "right"), "l", (GENERATIONS, LOGS, RELEASES, FILES)),
     Action("move.top", "First row", "first", ("g g", "home"), "g g"),
     Action("move.bottom", "Last row", "last", ("G", "end"), "G", description="In logs: back to the newest line, following."),
     Action("move.half_down", "Half a page down", "half down", ("ctrl+d",), "ctrl+d"),
     Action("move.half_up", "Half a page up", "half up", ("ctrl+u",), "ctrl+u"),
-    Action("list.open", "Open", "open", ("enter",), "enter", LISTS, Target.ROW, footer=True, description="Never activates."),
+    Action("list.open", "Open", "open", ("enter",), "enter", (*LISTS, FILES), Target.ROW, footer=True,
+           description="Never activates."),
     Action("list.mark", "Mark", "mark", ("space",), "space", LISTS, Target.ROW, description="Marked rows are acted on together."),
     Action("app.filter", "Filter in place", "filter", ("slash",), "/", footer=True, description="/!x inverse, /-f x fuzzy."),
     Action("app.search", "Search", "search", ("ctrl+f",), "ctrl+f"),

@@ -18,6 +18,9 @@ elif [ -r /boot/loader/loader.conf ]; then
   put boot_default "$(sed -n 's|^options .*init=\(/nix/store/[^/]*\)/init.*|\1|p' "/boot/loader/entries/${e%.conf}.conf" 2>/dev/null | head -n 1)"
 elif [ -r /boot/grub/grub.cfg ]; then
   put boot_default "$(sed -n 's|.*init=\(/nix/store/[^/]*\)/init.*|\1|p' /boot/grub/grub.cfg | head -n 1)"
+elif [ -r /run/cockpit/boot-default ]; then
+  d=; read -r d </run/cockpit/boot-default
+  put boot_default "$d"
 fi
 [ ! -r /run/current-system/cockpit/manifest.json ] || put manifest "$(cat /run/current-system/cockpit/manifest.json)"
 put unit "$(systemctl show -p ActiveState --value nixos-rebuild-switch-to-configuration.service 2>/dev/null)"

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from cockpit.adapters import process
-from cockpit.adapters.sops.files import MOST, format_of, is_encrypted, looks_plain
+from cockpit.adapters.sops.files import MOST, format_of, is_encrypted, looks_plain, status_of
+from cockpit.adapters.sops.identities import identities
 from cockpit.adapters.sops.program import DEADLINE, Sops
+from cockpit.adapters.sops.roundtrip import lost
+from cockpit.adapters.sops.rules import Rules
+from cockpit.adapters.sops.splice import Doubt, splice
 from cockpit.domain.errors import CockpitError, SecretError, UsageError
 from cockpit.domain.secret import Secret
 
@@ -42,6 +46,7 @@ class SopsStore:
         self._identity = identity
         self._program = program
         self._version = ""
+        self._rules = Rules(self._root / RULES)
 
     async def decrypt(self, path: str, data: bytes, key: str | None = None) -> Secret:
         """The plain bytes of a file, or of one dotted key in it. Raises SecretError."""
@@ -77,6 +82,36 @@ class SopsStore:
         if left := looks_plain(path, done.out):
             raise SecretError(f"{path} would not be encrypted whole", "; ".join(left), f"mend its rule in {RULES}")
         return done.out
+
+    async def reencrypt(self, path: str, plain: Secret, before: bytes) -> bytes:
+        """Like `encrypt`; equal values keep the cipher text that they have in `before`, so that git shows only what changed.
+
+        Both are opened by the real sops before the spliced one is given out; in doubt the answer is the whole new encryption.
+        """
+        after = await self.encrypt(path, plain)
+        kind = kind_of(path)
+        if format_of(path, before) != kind:
+            return after
+        try:
+            spliced = splice(kind, before, after, identities(self._identity))
+            if looks_plain(path, spliced):
+                return after
+            made, wanted = await self.decrypt(path, spliced), await self.decrypt(path, after)
+        except (Doubt, SecretError):
+            return after
+        return spliced if made.reveal() == wanted.reveal() else after
+
+    def lost(self, path: str, wanted: Secret, got: Secret) -> str:
+        """Where sops did not keep what was written: `line 3`, `db.port`; empty where it kept all. Never a value."""
+        return lost(kind_of(path), wanted.reveal(), got.reveal())
+
+    def governs(self, path: str) -> bool:
+        """Whether a rule of .sops.yaml with a path names the file."""
+        return self._rules.names(path)
+
+    def readers(self, path: str, data: bytes) -> tuple[str, ...]:
+        """age and ssh recipients of an encrypted file."""
+        return status_of(path, data).recipients
 
     def is_encrypted(self, path: str, data: bytes) -> bool:
         """Whether sops encrypted the file; needs neither program nor key."""

@@ -53,6 +53,10 @@ class Pane(Widget, inherit_bindings=False):
     def shown(self, shown: bool) -> None:
         """Tells the observers whether somebody looks."""
 
+    def unsaved(self) -> str:
+        """What would be lost by leaving now; empty for nothing."""
+        return ""
+
     def tick(self) -> None:
         """A second passed: ages and countdowns may have changed."""
 

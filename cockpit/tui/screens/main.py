@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
-from cockpit.actions.catalog import BY_ID, Context, possible
+from cockpit.actions.catalog import BY_ID, EDITOR, EVERYWHERE, WHILE_TYPING, Context, possible
 from cockpit.domain.plan import Tier
 from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, available, target_of, tier_mark
@@ -55,6 +55,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self._once: str | None = None
         self._asked: asyncio.Future[bool] | None = None
         self._leaving = False
+        self._unsaved = ""
 
     def compose(self) -> ComposeResult:
         yield self.tabs
@@ -67,6 +68,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             facts.listen(lambda seen: self.frame())
         for services in fleet.services.values():
             services.listen(lambda seen: self.frame())
+        for cluster in fleet.guests.clusters.values():
+            cluster.listen(lambda seen: self.frame())
         fleet.tree.listen(lambda seen: self.frame())
         fleet.tree.show(True)
         self.set_interval(1.0, self.tick)
@@ -136,11 +139,18 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def hints(self) -> list[Hint]:
         armed = self.cockpit.gate.armed
         out = []
-        for action, reason in available(self.context()):
+        context = self.context()
+        self.footer.typing = context.focus == EDITOR
+        for action, reason in available(context):
+            if self.footer.typing and EVERYWHERE in action.contexts and action.id not in WHILE_TYPING:
+                continue
             if action.footer and reason is None and action.id not in self.footer.tail:
                 out.append(
                     Hint(action.id, self.keymap.label(action.id), action.verb, tier_mark(action.tier), dimmed(action.tier, armed))
                 )
+        if self.footer.typing:
+            names = {"app.palette": "palette", "app.back": "back to the tree"}
+            out += [Hint(name, self.keymap.label(name), word) for name, word in names.items()]
         return out
 
     def say(self, line: Line) -> None:
@@ -179,8 +189,11 @@ class MainScreen(Screen[None], inherit_bindings=False):
         event.stop()
         event.prevent_default()
         focused = self.focused
-        if isinstance(focused, Surface) and focused.captures and event.key not in ("ctrl+c", "ctrl+q"):
+        asking = self._asked is not None or self._once is not None
+        if isinstance(focused, Surface) and focused.captures and not asking and event.key not in ("ctrl+c", "ctrl+q"):
+            self.footer.message = EMPTY
             focused.capture(event)
+            self.frame()
             return
         self.press(event.key)
         self.frame()
@@ -311,7 +324,15 @@ class MainScreen(Screen[None], inherit_bindings=False):
             facts.poke()
         for services in fleet.services.values():
             services.poke()
+        for cluster in fleet.guests.clusters.values():
+            cluster.poke()
         fleet.tree.poke()
 
     def leave(self) -> None:
+        """Not before what is not saved was asked about once."""
+        unsaved = next((path for pane in self.panes.values() if (path := pane.unsaved())), "")
+        if unsaved and self._unsaved != unsaved:
+            self._unsaved = unsaved
+            self.say(t(unsaved, "text b") + t(" is not saved; once more leaves without it", "warn"))
+            return
         self.app.exit(0)

@@ -43,10 +43,12 @@ class Footer(Surface):
         """Keys of menu, help and palette, by action id."""
         self.message: Line = EMPTY
         """One line in place of the keys, until the next key."""
+        self.typing = False
+        """Whether keys are typed into an editor: there is no menu then."""
         self._spots: list[tuple[int, int, str]] = []
 
     def _tail(self, cells: int) -> list[tuple[str, Line]]:
-        ids = _TAIL if cells >= WIDE else _TAIL[:2]
+        ids = () if self.typing else _TAIL if cells >= WIDE else _TAIL[:2]
         out = []
         for name in ids:
             key = t(self.tail.get(name, ""), "text b")
@@ -71,6 +73,8 @@ class Footer(Surface):
             at = width(line) + lead
             self._spots.append((at, at + width(piece), hint.action))
             line = line + gap(lead) + piece
+        if self.typing and width_ >= WIDE:
+            line = line + gap(between) + t("the editor has focus: every other key types", "faint")
         line = fit(line, width_ - tail_cells)
         for index, (name, piece) in enumerate(tail):
             at = width(line) + (between if index else 0)

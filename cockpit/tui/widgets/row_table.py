@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from textual import events
 from textual.message import Message
@@ -31,6 +32,10 @@ class Entry:
     group: bool = False
 
 
+def _headed(heading: Heading, focus: bool, typed: Line, cells: int) -> Line:
+    return heading(cells, focus, typed)
+
+
 class RowTable(Surface, can_focus=True):
     """Heading, column titles, rows. Emits Moved when the cursor rests on another object, Opened on a second click."""
 
@@ -50,6 +55,8 @@ class RowTable(Surface, can_focus=True):
         self.heading: Heading | None = None
         self.show_titles = True
         self.pairs = False
+        self.flush = False
+        """Whether the heading begins in the first cell: a column beside others, in a body that has margins."""
         self.empty: Callable[[int], Sequence[Line]] = lambda cells: ()
         self.filter = Filter()
         self.marked: set[str] = set()
@@ -88,6 +95,11 @@ class RowTable(Surface, can_focus=True):
         return self._rows[self._cursor].key if self._cursor < len(self._rows) else None
 
     @property
+    def in_view(self) -> list[str]:
+        """Objects in view, top down."""
+        return [entry.key for entry in self._rows[self._top : self._top + self._page()]]
+
+    @property
     def waits(self) -> bool:
         """Whether an object is wanted that is not there yet."""
         return self._wanted is not None
@@ -123,7 +135,8 @@ class RowTable(Surface, can_focus=True):
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
         out: list[Drawn] = []
         if heading := self.heading:
-            out.append((inset(width, lambda cells: heading(cells, self.has_focus, self.filter.line())), "bg"))
+            drawn = partial(_headed, heading, self.has_focus, self.filter.line())
+            out.append((drawn(width) if self.flush else inset(width, drawn), "bg"))
         if self.show_titles:
             out.append((gap(2) + titles(self.columns, width - 2, self.between), "bg"))
         if not self._rows:

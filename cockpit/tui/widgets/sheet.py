@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from textual import events
 
-from cockpit.tui.ink import Line, gap, t
+from cockpit.tui.ink import EMPTY, Line, gap, t
 from cockpit.tui.widgets.filter import Filter
 from cockpit.tui.widgets.row_table import Heading
 from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset
@@ -23,6 +23,8 @@ class Sheet(Surface, can_focus=True):
         self.body: Body = lambda cells, rows: ()
         self.clicked: Callable[[int], None] = lambda cell: None
         """What a click on the heading does, by its cell."""
+        self.flush = False
+        """Whether the heading begins in the first cell."""
         self.air = 0
         """Empty lines under the heading."""
         self.filter = Filter()
@@ -36,7 +38,8 @@ class Sheet(Surface, can_focus=True):
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
         out: list[Drawn] = []
         if heading := self.heading:
-            out.append((inset(width, lambda cells: heading(cells, self.has_focus, self.filter.line())), "bg"))
+            head = heading(width, self.has_focus, self.filter.line()) if self.flush else EMPTY
+            out.append((head or inset(width, lambda cells: heading(cells, self.has_focus, self.filter.line())), "bg"))
             out += [((), "bg")] * self.air
         room = height - len(out)
         lines = list(self.body(width, room))

@@ -1,4 +1,4 @@
-"""The homelab's git repository, by the git command line."""
+"""Commits of the homelab's git repository, by the git command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _ELSEWHERE = {
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What git sees of this process: nothing that leads it elsewhere, and no way to ask."""
     kept = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat"}
 
@@ -33,7 +34,7 @@ class GitRepository:
 
     async def _git(self, *args: str, stdin: bytes | None = None) -> process.Completed:
         argv = ("git", "-c", "core.quotepath=off", "-C", str(self._root), *args)
-        return await process.run(argv, env=_environment(), stdin=stdin, deadline=60.0)
+        return await process.run(argv, env=environment(), stdin=stdin, deadline=60.0)
 
     async def _ask(self, *args: str) -> str:
         done = await self._git(*args)
@@ -155,7 +156,7 @@ class GitRepository:
         known = await self.known(haves)
         revisions = "".join([f"{commit}\n", *(f"^{sha}\n" for sha in known)]).encode()
         argv = ("git", "-C", str(self._root), "pack-objects", "--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset")
-        async for chunk in process.chunks(argv, stdin=revisions, env=_environment()):
+        async for chunk in process.chunks(argv, stdin=revisions, env=environment()):
             yield chunk
 
     async def subjects(self, commits: Sequence[str]) -> dict[str, Commit]:

@@ -1,0 +1,1 @@
+"""Proxmox VE: `cockpit.ports.Hypervisor` by proxmoxer, which is imported with the first call only."""
