@@ -7,11 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy_help, first_paint, one_service, same_commit
+from bench import deploy_help, first_paint, guests, one_service, same_commit
 from bench.pairs import Failed
 
-ALL = {"first_paint": first_paint, "deploy_help": deploy_help, "same_commit": same_commit, "one_service": one_service}
-NO_HOST = ("deploy_help", "first_paint")
+ALL = {
+    "first_paint": first_paint,
+    "deploy_help": deploy_help,
+    "guests": guests,
+    "same_commit": same_commit,
+    "one_service": one_service,
+}
+NO_HOST = ("deploy_help", "first_paint", "guests")
 
 
 def main(argv: list[str]) -> int:

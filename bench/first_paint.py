@@ -28,10 +28,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="160x50", help="COLUMNSxROWS")
 
 
-def sample(folder: Path) -> Path:
-    """Makes the sample homelab, a git repository with one commit, in a folder; returns its cockpit.yaml."""
+def sample(folder: Path, text: str = SAMPLE) -> Path:
+    """Makes a homelab, a git repository with one commit, in a folder; returns its cockpit.yaml."""
     config = folder / "cockpit.yaml"
-    config.write_text(SAMPLE)
+    config.write_text(text)
     identity = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
     for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), (*identity, "commit", "-q", "-m", "sample")):
         subprocess.run(["git", "-C", str(folder), *arguments], check=True)

@@ -103,11 +103,12 @@ class Deploy:
         world = self._world
         host = world.host(name)
         async with world.step(run, "connect", name) as note:
-            facts = await read_settled(world, host, run, deep=False, early=early)
+            facts = await read_settled(world, host, run, deep=False, early=early, over=True)
             note.append(_running(facts))
             if rules.up_to_date(facts, commit.sha):
                 return planning.idle(name, AttemptKind.DEPLOY, facts, commit)
-            rules.check_test_only(facts, allow.from_test)
+            if rules.open_attempt(facts) is None:
+                rules.check_test_only(facts, allow.from_test)
             await rules.check_rewind(world, facts, commit, allow_rewind=allow.rewind, from_test=allow.from_test)
             hold = await rules.check_hold(world, host.settings, facts, commit, resume=allow.resume)
         if rules.runs_commit(facts, commit.sha):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cockpit.actions import rules
 from cockpit.actions.world import World
 from cockpit.domain.errors import CockpitError, Exit
 from cockpit.domain.hosts import AttemptKind, Closure, Hold, HostFacts
@@ -36,6 +37,9 @@ async def check(
         request["closure"] = target.path
     take = take or Take()
     request["take"] = {"host": take.host, "git": take.git}
+    over = rules.open_attempt(facts)
+    if over is not None:
+        request["over"] = over
     answer = await host.check(request)
     new = answer.get("new") or {}
     old = answer.get("old") or {}
@@ -58,12 +62,13 @@ async def check(
         ),
         reboot=_pair(answer.get("reboot")),
         inhibitors=tuple(str(i) for i in answer.get("inhibitors") or ()),
-        warnings=tuple(str(w) for w in answer.get("warnings") or ()),
+        warnings=(*_over(over), *(str(w) for w in answer.get("warnings") or ())),
         problems=_problems(answer),
         hold=facts.hold,
         nothing_to_do=bool(answer.get("nothing_to_do")),
         revert_after=host.settings.timing.revert_after,
         take=take,
+        over=over,
     )
     return replace(plan, commands=commands(host.settings, plan, run), packages=await _packages(host, plan))
 
@@ -87,6 +92,7 @@ def request(
         "timing": {"wait": timing.wait, "stable": timing.stable, "revert_after": timing.revert_after},
         "hold": dict(hold) if hold is not None else None,
         "lifts": lifts,
+        "over": plan.over,
         "take": {"host": plan.take.host, "git": plan.take.git},
     }
 
@@ -113,6 +119,12 @@ def idle(host: str, kind: AttemptKind, facts: HostFacts, commit: Commit | None, 
         hold=hold,
         nothing_to_do=True,
     )
+
+
+def _over(run: str | None) -> tuple[str, ...]:
+    if run is None:
+        return ()
+    return (f"run {run} ended on neither release; this one goes over it, and back to where that one should have gone back to",)
 
 
 async def _packages(host: Host, plan: HostPlan) -> tuple[PackageChange, ...]:

@@ -9,16 +9,23 @@ from contextlib import asynccontextmanager
 from cockpit.actions import rules, transaction
 from cockpit.actions.run import Run
 from cockpit.actions.world import AT_ONCE, World
-from cockpit.domain.errors import Locked
+from cockpit.domain.errors import Locked, RevertFailed
+from cockpit.domain.events import Warned
 from cockpit.domain.hosts import HostFacts
 from cockpit.ports import Host
 
+RECOVERY = "recovery"
 
-async def read_settled(world: World, host: Host, run: Run, *, deep: bool, early: Awaitable[HostFacts] | None = None) -> HostFacts:
-    """Facts of a host on which nothing is at work; `early` is a reading that has begun. Raises Locked; recovers an attempt that
-    was left open."""
+
+async def read_settled(
+    world: World, host: Host, run: Run, *, deep: bool, early: Awaitable[HostFacts] | None = None, over: bool = False
+) -> HostFacts:
+    """Facts of a host on which nothing is at work; `early` is a reading that has begun. Recovers an attempt that was left open.
+
+    Raises Locked; RevertFailed where an attempt ended on neither release, unless the caller may go over it: then it is still open
+    in the facts."""
     facts = await (early if early is not None else host.facts(deep=deep))
-    if facts.holder is not None:
+    if facts.holder is not None and facts.holder.kind != RECOVERY:
         holder = facts.holder
         since = f", for {_age(facts.host_time - holder.since)}" if holder.since else ""
         origin = f" from {holder.origin}" if holder.origin else ""
@@ -28,7 +35,12 @@ async def read_settled(world: World, host: Host, run: Run, *, deep: bool, early:
             f"cockpit attach {holder.run}" if holder.run else "try again when it has ended",
         )
     if (left_open := rules.open_attempt(facts)) is not None:
-        await transaction.settle(world, host, left_open, run)
+        try:
+            await transaction.settle(world, host, left_open, run)
+        except RevertFailed:
+            if not over:
+                raise
+            run.emit(Warned, host=facts.name, text=f"run {left_open} cannot be closed; this one goes over it")
         facts = await host.facts(deep=deep)
     return facts
 

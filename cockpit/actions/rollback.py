@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cockpit.actions import planning, transaction
+from cockpit.actions import planning, rules, transaction
 from cockpit.actions.reading import read_settled
 from cockpit.actions.run import Run
 from cockpit.actions.world import World, count
@@ -58,10 +58,10 @@ class Rollback:
         world = self._world
         host = world.host(name)
         async with world.step(run, "connect", name) as note:
-            facts = await read_settled(world, host, run, deep=True)
+            facts = await read_settled(world, host, run, deep=True, over=True)
             target = await self._target(facts, to)
             note.append(f"target generation {target.number}")
-        if target.closure.path == facts.running.path == facts.profile == facts.boot_default:
+        if rules.open_attempt(facts) is None and target.closure.path == facts.running.path == facts.profile == facts.boot_default:
             return planning.idle(name, AttemptKind.ROLLBACK, facts, None, facts.hold)
         commit = None
         if target.closure.commit is not None:

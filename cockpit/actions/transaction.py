@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from cockpit.actions import rules
 from cockpit.actions.run import Run
 from cockpit.actions.world import World, failed, skipped, uncancel
 from cockpit.domain.errors import CockpitError, Exit, Locked, OutcomeUnknown, Refused, Reverted, RevertFailed, Unreachable, worst
@@ -354,7 +355,7 @@ def _reverted(record: Mapping[str, Any], phase: str, reason: str, hint: str) -> 
 
 
 async def settle(world: World, host: Host, run_id: str, run: Run) -> None:
-    """An open attempt that nobody works on: starts recovery, and waits for its record."""
+    """An open attempt that nobody works on, or that is being recovered: waits for its record. RevertFailed where it gets none."""
     name = host.settings.name
     run.emit(Warned, host=name, text=f"run {run_id} was left open; the host is finishing or reverting it first")
     await host.recover()
@@ -362,8 +363,15 @@ async def settle(world: World, host: Host, run_id: str, run: Run) -> None:
     delay = RETRY_FIRST
     while True:
         try:
-            if await host.outcome(run_id) is not None:
+            facts = await host.facts(deep=False)
+            if rules.open_attempt(facts) != run_id:
                 return
+            if facts.holder is None:
+                raise RevertFailed(
+                    f"run {run_id} on {name} cannot be closed",
+                    "neither of its releases can be made whole",
+                    f"see {RESCUE} there; a deploy of a commit that mends it, or a rollback, goes over it",
+                )
         except Unreachable:
             if world.clock.monotonic() >= deadline:
                 raise

@@ -128,6 +128,8 @@ class HostPlan:
     """The commands in full, as they will be run, for the dialog and the journal."""
     revert_after: float = 300.0
     take: Take = Take()
+    over: str | None = None
+    """Run id of an attempt that ended on neither release and stays open: this plan goes over it."""
 
     @property
     def interrupted(self) -> tuple[ServiceChange, ...]:

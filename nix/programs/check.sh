@@ -16,6 +16,15 @@ base_hash() { # projects on stdin
   } | sha256sum | cut -c 1-32
 }
 
+# An attempt that ended nowhere is tried again and again, which changes containers. Who goes over it goes from its old release,
+# whatever runs: that is the base.
+base_over() { # RUN of the open attempt
+  local open
+  open=$(open_attempt)
+  [ "${open#*-}" = "$1" ] || return 1
+  printf 'over %s' "$open" | sha256sum | cut -c 1-32
+}
+
 base_projects() { # MANIFEST... -> names, sorted
   { owned_projects; for m in "$@"; do [ -z "$m" ] || jq -r '.projects | keys[]' "$m"; done; } | sort -u
 }
@@ -115,9 +124,10 @@ advice() { # NEW-MANIFEST: JSON lines {problem} and {warning} that follow from t
 
 # Answer of the verb `check`. Its request is on standard input.
 check() {
-  local request closure generation kind new old new_manifest old_manifest dry status=0 work problems lines space
+  local request closure generation kind over new old new_manifest old_manifest dry status=0 work problems lines space
   request=$(head -c 1000000)
   kind=$(jq -r '.kind // "deploy"' <<<"$request")
+  over=$(jq -r '.over // empty' <<<"$request")
   closure=$(jq -r '.closure // empty' <<<"$request")
   generation=$(jq -r '.generation // empty' <<<"$request")
   if [ -n "$generation" ] && [ -z "$closure" ]; then
@@ -182,8 +192,12 @@ check() {
     jq -cn '{warning: "the release has no cockpit: operating system only; services are not touched, and recovery at boot is missing"}' >>"$work/lines"
   fi
 
-  base_projects "$new_manifest" "$old_manifest" | base_hash >"$work/base"
-  jq -cn --slurpfile lines "$work/lines" --arg base "$(cat "$work/base")" --argjson units "$dry" \
+  if [ -n "$over" ]; then
+    base_over "$over" >"$work/base" || fail 9 "run $over is not open any more" "it was ended meanwhile" "plan again"
+  else
+    base_projects "$new_manifest" "$old_manifest" | base_hash >"$work/base"
+  fi
+  jq -cn --slurpfile lines "$work/lines" --arg base "$(cat "$work/base")" --arg over "$over" --argjson units "$dry" \
     --arg old "$old" --arg new "$new" --arg og "$(closure_generation "$old")" --arg ng "${generation:-}" --arg oc "$(closure_commit "$old")" --arg nc "$(closure_commit "$new")" \
     --argjson reboot "$(same_kernel "$(readlink -f /run/booted-system)" "$new" && echo null || jq -cn --arg a "$(kernel_of "$(readlink -f /run/booted-system)")" --arg b "$(kernel_of "$new")" '[$a, $b]')" \
     --arg profile "$(readlink -f "$PROFILE")" --arg default "$(boot_default)" '
@@ -194,5 +208,5 @@ check() {
        new: {closure: $new, generation: ($ng | null_if_empty | if . then tonumber else . end), commit: ($nc | null_if_empty)},
        $reboot, inhibitors: [], services: $services, secrets: [$lines[] | .secret // empty],
        warnings: [$lines[] | .warning // empty], $problems,
-       nothing_to_do: ($old == $new and $profile == $new and ($default == "" or $default == $new) and all($services[]; .change == "keep") and ($problems | length) == 0)}'
+       nothing_to_do: ($over == "" and $old == $new and $profile == $new and ($default == "" or $default == $new) and all($services[]; .change == "keep") and ($problems | length) == 0)}'
 }

@@ -104,13 +104,14 @@ closure_commit() { # CLOSURE -> commit or nothing
   fi
 }
 
-# The open attempt's folder name (SEQ-RUN), or nothing: the one with an intent and without an outcome.
+# The open attempt's folder name (SEQ-RUN), or nothing: the one with an intent and without an outcome. Two are open only between
+# the moments when one that goes over a failed one is written down and when that one is closed: the newer one counts.
 open_attempt() {
-  local folder
+  local folder found=''
   for folder in "$ATTEMPTS"/*/; do
-    [ -e "$folder/intent.json" ] && [ ! -e "$folder/outcome.json" ] && basename "$folder" && return
+    [ -e "$folder/intent.json" ] && [ ! -e "$folder/outcome.json" ] && found=$(basename "$folder")
   done
-  return 0
+  [ -z "$found" ] || printf '%s\n' "$found"
 }
 
 unit_active() { # the transaction's unit, its ExecStopPost= included

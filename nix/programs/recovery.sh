@@ -15,8 +15,8 @@ ensure() { # old|new -> 0, or 1 with FAIL_WHY. Profile, boot default, activation
   manifest=$(manifest_of "$closure")
   now_monotonic DEADLINE
   DEADLINE=$((DEADLINE + 60000))
-  # where nothing was ever confirmed neither link was touched
-  if [ "$1" = new ] || [ "$(readlink "$ATTEMPTS/$ATTEMPT/decision")" = confirmed ] || [ "$(readlink -f "$PROFILE")" != "$(intent .profile)" ]; then
+  # where nothing was ever confirmed neither link was touched, unless by the one that this attempt went over
+  if [ "$1" = new ] || [ -n "$(intent '.over // empty')" ] || [ "$(readlink "$ATTEMPTS/$ATTEMPT/decision")" = confirmed ] || [ "$(readlink -f "$PROFILE")" != "$(intent .profile)" ]; then
     if [ "$1" = old ] && [ "$(intent .profile)" != "$closure" ]; then
       # it ran as a test only: the profile goes back to what it was
       set_profile "$(intent .profile)" "$(intent '.profile_generation // empty')" || status=1
@@ -108,6 +108,7 @@ recover_open() { # acts on the open attempt only, by what is on disk; 0 when it 
   claim "$ATTEMPT" reverted
   running=$(running_closure)
   event start "recovery: $DECISION"
+  close_the_one_before || true
   if [ "$running" != "$(intent .old.closure)" ] && [ "$running" != "$(intent .new.closure)" ]; then
     local manifest
     manifest=$(manifest_of "$running")
@@ -136,7 +137,10 @@ recover_here() {
   # a shutdown stops the unit too: what boots next recovers
   [ "$(systemctl is-system-running 2>/dev/null || true)" != stopping ] || exit 0
   prepare_places
-  local status=0
+  local status=0 open
+  open=$(open_attempt)
+  [ -z "$open" ] || jq -cn --arg run "${open#*-}" '{$run, who: "cockpit", origin: "recovery on this host", kind: "recovery", since: now}' >"$RUNTIME/holder.json.tmp"
+  [ -z "$open" ] || mv -T "$RUNTIME/holder.json.tmp" "$RUNTIME/holder.json"
   recover_open || status=$?
   [ "$status" != 0 ] || drop_roots
   rm -f "$RUNTIME/holder.json"

@@ -147,6 +147,13 @@ verb_run() { # request on standard input
   local revert_after
   revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
   # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
+  # Where this run goes over one that could not be ended, a recovery of that one may hold it for a while.
+  local over
+  over=$(jq -r '.over // empty' <<<"$request")
+  for ((tries = 0; tries < 200; tries++)); do
+    [ -n "$over" ] && unit_active && grep -qs '"kind":"recovery"' "$RUNTIME/holder.json" || break
+    sleep 1
+  done
   systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
     -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
     -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
@@ -159,7 +166,15 @@ verb_run() { # request on standard input
       holder=$(cat "$RUNTIME/holder.json" 2>/dev/null || echo '{}')
       fail 7 "the host is locked" "$(jq -r 'if .who then "\(.who) on \(.origin): run \(.run) since \(.since | floor | todate)" else "a nixos-rebuild runs" end' <<<"$holder")" "$(jq -r 'if .run then "cockpit attach \(.run)" else "wait for it to end" end' <<<"$holder")"
     fi
-    fail 7 "the transaction could not be started" "$why"
+    case $why in
+      # nothing was sent: no bus yet or no longer, or a shutdown is queued that starts nothing more
+      *'Failed to connect'* | *'is destructive'* | *'shutting down'*) fail 3 "systemd does not start anything now" "$why" "the host is starting or stopping: try again" ;;
+      # taken for a moment by one that has just ended, or by one that has just begun
+      *'already loaded'* | *'already exists'*) fail 7 "the host is locked" "$why" "try again" ;;
+      # the question was sent, and its answer lost
+      *'reset by peer'* | *'not connected'* | *'timed out'* | *'disconnected'* | *'terminated'*) fail 11 "whether the transaction began is unknown" "$why" "cockpit attach $run" ;;
+    esac
+    fail 9 "the transaction could not be started" "$why" "journalctl -u $UNIT"
   fi
   for ((tries = 0; tries < 1200; tries++)); do
     if [ -e "$folder/started" ]; then

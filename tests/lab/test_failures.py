@@ -176,6 +176,48 @@ def test_crash_loop_without_a_health_check(controller: Controller, homelab: Home
     _same_but_recreated(host, before)
 
 
+def test_neither_release_can_be_made_whole(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:
+    """Exit 6 stays until somebody mends it; a deploy goes over it, back to where the first one should have gone back to."""
+    text = homelab.read("compose/home/compose.yaml")
+
+    def checked(flag: str) -> str:
+        """Homepage is healthy while a file is there that no release brings."""
+        service = "  flagged:\n    image: cockpit-lab/app:1\n    restart: always\n    command: [sleep, '100000']\n    volumes: ['/var/lib/flags:/flags']\n"
+        check = f"    healthcheck: {{test: test -e /flags/{flag}, interval: 1s, retries: 2, start_period: 0s}}\n"
+        homelab.write("compose/home/compose.yaml", text + service + check)
+        return homelab.commit(f"needs {flag}")
+
+    host.exec("mkdir -p /var/lib/flags; touch /var/lib/flags/one")
+    first = checked("one")
+    assert (done := controller.deploy()).code == 0, done.out
+
+    # fails, and what it would go back to fails, too
+    checked("two")
+    host.exec("rm /var/lib/flags/one")
+    done = controller.deploy()
+    assert done.code == 6, done.out
+    _told(done.out, "home/flagged")
+    assert host.exec("test -s /var/lib/cockpit/RESCUE.txt", check=False).returncode == 0
+
+    # one that fails as well goes over it, and ends where the first one ended
+    checked("three")
+    done = controller.deploy()
+    assert done.code == 6, done.out
+    assert "goes over it" in done.out
+    older, newest = attempts(host)[-2:]
+    assert older["outcome"]["result"] == "superseded" and older["outcome"]["exit"] == 6
+    assert newest["outcome"] is None and newest["intent"]["old"]["commit"] == first
+
+    # one that mends it closes all of it
+    homelab.write("compose/home/compose.yaml", text)
+    homelab.commit("no flags")
+    done = controller.deploy()
+    assert done.code == 0, done.out
+    assert_whole(host)
+    assert host.exec("test -e /var/lib/cockpit/RESCUE.txt", check=False).returncode == 1
+    assert [a for a in attempts(host) if a["outcome"] is None] == []
+
+
 def test_failing_health_check_of_the_host(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:
     homelab.edit("cockpit.yaml", "health: []", 'health: [{http: "http://127.0.0.1:9/"}]')
     homelab.commit("health")

@@ -23,7 +23,7 @@ from cockpit.domain.events import (
 )
 from cockpit.domain.hosts import Attempt, AttemptKind, Holder, Result
 from cockpit.domain.plan import Allow, Tier
-from tests.unit.fakes import START, Homelab, homelab, sha, until
+from tests.unit.fakes import START, FakeHost, Homelab, homelab, sha, until
 
 
 async def deploy(
@@ -174,8 +174,38 @@ async def test_an_attempt_left_open_is_recovered_first() -> None:
     lab.alpha.attempts = [left_open(path)]
     outcome, _ = await deploy(lab)
     assert outcome.exit is Exit.DONE
-    assert lab.alpha.calls[:4] == ["facts", "recover", "outcome", "facts"]
+    assert lab.alpha.calls[:4] == ["facts", "recover", "facts", "facts"]
     assert lab.alpha.records["abcd1234"]["result"] == "reverted"
+
+
+async def test_an_attempt_that_ended_nowhere_is_gone_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = homelab()
+    lab.alpha.attempts = [left_open(lab.alpha.running)]
+
+    async def vain() -> None:
+        pass
+
+    monkeypatch.setattr(lab.alpha, "recover", vain)
+    outcome, run = await deploy(lab)
+    assert outcome.exit is Exit.DONE
+    assert lab.alpha.requests[-1]["over"] == "abcd1234"
+    assert any("goes over it" in e.text for e in run.log if isinstance(e, Warned))
+
+
+async def test_a_recovery_at_work_is_waited_for() -> None:
+    lab = homelab()
+    lab.alpha.attempts = [left_open(lab.alpha.running)]
+    lab.alpha.holder = Holder("abcd1234", "cockpit", "recovery on this host", 0.0, "recovery")
+
+    async def ends() -> None:
+        await lab.clock.sleep(0.1)
+        lab.alpha.holder = None
+        await FakeHost.recover(lab.alpha)
+
+    task = asyncio.create_task(ends())
+    outcome, _ = await deploy(lab)
+    await task
+    assert outcome.exit is Exit.DONE and lab.alpha.requests[-1]["over"] is None
 
 
 async def test_failures_before_the_transaction_change_nothing_and_are_recorded() -> None:

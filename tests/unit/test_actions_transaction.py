@@ -13,6 +13,7 @@ from cockpit.actions.world import World
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import Exit, RevertFailed
 from cockpit.domain.events import Failed, Progress, StepFinished
+from cockpit.domain.hosts import Attempt, AttemptKind, Holder, Result
 from cockpit.ports import HostEvent
 from tests.unit.fakes import FakeHost, Homelab, homelab
 
@@ -76,17 +77,38 @@ async def test_unknown_events_are_ignored_and_a_decision_is_told() -> None:
     assert [e.step for e in run.log if isinstance(e, Progress)] == ["decide"]
 
 
+def _open(run: str) -> Attempt:
+    return Attempt(
+        seq=7, run=run, host="alpha", kind=AttemptKind.DEPLOY, who="ada", origin="laptop", started=0.0, commit=None, subject=None,
+        old_closure="/nix/store/old", old_generation=141, old_commit=None, new_closure="/nix/store/new", new_generation=None,
+        result=Result.OPEN,
+    )  # fmt: skip
+
+
 async def test_a_recovery_that_never_ends_is_told() -> None:
     lab = homelab()
 
     class Stuck(FakeHost):
         async def recover(self) -> None:
-            pass
-
-        async def outcome(self, run: str) -> dict[str, Any] | None:
-            return None
+            self.holder = Holder("abcd1234", "cockpit", "recovery on this host", self.clock.now(), "recovery")
 
     host = Stuck(lab.alpha.settings, lab.clock)
+    host.attempts.append(_open("abcd1234"))
     with pytest.raises(RevertFailed, match="cannot be closed"):
         await settle(world(lab, host), host, "abcd1234", lab.cockpit.runs.new())
     assert lab.clock.monotonic() >= 90
+
+
+async def test_a_recovery_that_failed_is_told_at_once() -> None:
+    lab = homelab()
+
+    class Vain(FakeHost):
+        async def recover(self) -> None:
+            pass
+
+    host = Vain(lab.alpha.settings, lab.clock)
+    host.attempts.append(_open("abcd1234"))
+    with pytest.raises(RevertFailed, match="cannot be closed") as told:
+        await settle(world(lab, host), host, "abcd1234", lab.cockpit.runs.new())
+    assert "goes over it" in told.value.hint
+    assert lab.clock.monotonic() < 5

@@ -20,7 +20,7 @@ from cockpit.ports import BuildResult, Clock, HostEvent
 
 TRANSACTION = "sudo -n /run/current-system/sw/bin/cockpit-transaction"
 BUILD_TIMEOUT = 3600.0
-RUN_TIMEOUT = 120.0
+RUN_TIMEOUT = 300.0
 SILENCE = 60.0
 """Seconds without an event after which a watch looks whether the connection still lives (the host says something more often)."""
 
