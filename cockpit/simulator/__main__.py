@@ -7,12 +7,12 @@ import asyncio
 import json
 import logging
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from cockpit.domain.errors import CockpitError
+from cockpit.simulator.launch import clear
 from cockpit.simulator.world import World
 
 
@@ -25,8 +25,7 @@ def main() -> int:
     try:
         return asyncio.run(_serve(args.folder, args.pace))
     finally:
-        if not args.keep:
-            shutil.rmtree(args.folder, ignore_errors=True)
+        clear(args.folder, keep=args.keep)
 
 
 async def _serve(folder: Path, pace: float) -> int:

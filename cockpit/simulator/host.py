@@ -306,6 +306,25 @@ class Host:
             except TimeoutError:
                 yield b"\n"
 
+    async def off(self) -> None:
+        """Everything stops where it is. A transaction that was at work is reverted: the host boots what it booted before."""
+        active = self.active
+        for work in (tasks := list(self.tasks)):
+            work.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if active is not None:
+            from cockpit.simulator.transaction import lost
+
+            lost(self, active)
+        for container in self.containers.all:
+            self.containers.stop(container, code=137, action="kill")
+
+    def on(self) -> None:
+        self.running = self.booted = self.boot_default
+        self.booted_at = time.time()
+        self.say("sshd.service", "Server listening on 0.0.0.0 port 22 (simulated).")
+        self.containers.apply(self.release, self.release)
+
     async def close(self) -> None:
         tasks = list(self.tasks)
         for task in tasks:

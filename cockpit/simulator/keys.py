@@ -33,9 +33,10 @@ def age_identity() -> tuple[str, str]:
     return str(identity), str(identity.to_public())
 
 
-def plain_secrets() -> dict[str, str]:
-    """Path -> YAML. Nothing here opens anything anywhere."""
+def plain_secrets(pve_token: str) -> dict[str, str]:
+    """Path -> YAML. Nothing here opens anything outside the demo."""
     return {
+        "secrets/pve.yaml": f"pve:\n  token: {pve_token}\n",
         "secrets/homelab/core.yaml": _cloudflare(),
         "secrets/homelab/observe.yaml": f"gotify:\n  admin-password: {token_hex(8)}\n"
         f"watchtower:\n  notification-url: gotify://gotify/A{token_urlsafe(10)}?disabletls=yes\n",

@@ -43,8 +43,15 @@ def demo(keep: str | None = None, pace: float = 1.0) -> Iterator[Path]:
     finally:
         if process is not None:
             _end(process)
-        if keep is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        clear(folder, keep=keep is not None)
+
+
+def clear(folder: Path, *, keep: bool) -> None:
+    """The sockets in any case; the folder unless it is kept."""
+    if (link := folder / "t").is_symlink():
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -57,7 +64,7 @@ def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         "XDG_STATE_HOME": str(home / ".local/state"),
         "XDG_CACHE_HOME": str(home / ".cache"),
         "XDG_DATA_HOME": str(home / ".local/share"),
-        "TMPDIR": str(folder / "t"),  # short: sockets are made there
+        "TMPDIR": str((folder / "t").resolve()),  # short: sockets are made there
         "GIT_CONFIG_NOSYSTEM": "1",
     }
 

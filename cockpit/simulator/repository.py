@@ -67,14 +67,14 @@ def reference() -> dict[str, bytes]:
     return found
 
 
-def make(folder: Path, settings: str, recipients: tuple[str, ...]) -> tuple[tuple[Made, ...], Made]:
+def make(folder: Path, settings: str, recipients: tuple[str, ...], pve_token: str) -> tuple[tuple[Made, ...], Made]:
     """The repository FOLDER/repo and FOLDER/origin.git; (commits of main, oldest first, and the one of `break`)."""
     repo, origin = folder / "repo", folder / "origin.git"
     repo.mkdir()
     files = reference()
     files = {path: data for path, data in files.items() if not (path.startswith("secrets/") and path.endswith(".yaml"))}
     (folder / ".sops.yaml").write_text(_rules(recipients), encoding="utf-8")
-    secret, token = keys.encrypt(folder, keys.plain_secrets()), keys.encrypt(folder, keys.rotated())
+    secret, token = keys.encrypt(folder, keys.plain_secrets(pve_token)), keys.encrypt(folder, keys.rotated())
     (folder / ".sops.yaml").unlink()
     now = time.time()
     first = secret | {".sops.yaml": _rules(recipients), "cockpit.yaml": settings}

@@ -32,6 +32,15 @@ class Shell:
         self._host = host
         self._engine = engine
         self._say = say
+        self.open = True
+        """Whether the host is on."""
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+
+    def cut(self) -> None:
+        """The host is off: nobody is let in, and who was is cut off."""
+        self.open = False
+        for connection in tuple(self._connections):
+            connection.abort()
 
     async def listen(self, key: asyncssh.SSHKey, authorized: str) -> asyncssh.SSHAcceptor:
         """On a free port of loopback; only the demo's own key gets in."""
@@ -40,6 +49,15 @@ class Shell:
         shell = self
 
         class Server(asyncssh.SSHServer):
+            def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+                self.own = conn
+                shell._connections.add(conn)
+                if not shell.open:
+                    conn.abort()
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                shell._connections.discard(self.own)
+
             def unix_connection_requested(self, dest_path: str) -> Any:  # noqa: ANN401 - what asyncssh takes
                 if dest_path in SOCKETS:
                     return shell._engine.serve

@@ -159,6 +159,18 @@ class _Transaction:
         await host.tell(str(intent["run"]), "closed", self.phase, reason, data=self.attempt.outcome)
 
 
+def lost(host: Host, attempt: Attempt) -> None:
+    """The host went off in the middle: its boot loader decides, and that still says what it said before, or already the new."""
+    kept = attempt.decision == "confirmed" and host.boot_default == attempt.intent["new"]["closure"]
+    if not kept:
+        attempt.decision = "reverted"
+        host.profile = host.boot_default = attempt.intent["boot_default"]
+    result, code, why = ("done", 0, "") if kept else ("reverted", 5, "the host was switched off")
+    phase = None if kept else "activate"
+    attempt.outcome = outcome(attempt, result, code, phase, why, host.generation, host.boot_default, [])
+    host.active = None
+
+
 def outcome(
     attempt: Attempt, result: str, code: int, phase: str | None, reason: str, number: int | None, closure: str,
     timings: list[list[Any]], ended: float | None = None,
