@@ -71,7 +71,7 @@ def _terminal_ui(args: argparse.Namespace) -> int:
         from cockpit.tui.app import CockpitApp
 
         cockpit.runs.on_defect = _report
-        return CockpitApp(cockpit).run() or 0
+        return CockpitApp(cockpit, tour=getattr(args, "tour", False)).run() or 0
     except CockpitError as error:
         return _tell(error)
 

@@ -56,6 +56,7 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "status", "What runs where, and what a person should look at.")
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
+    demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
     demo.add_argument("--keep", metavar="DIR", help="make it in this new folder, and leave it there")
 
     config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)

@@ -1,4 +1,4 @@
-"""The demo's git repository: the reference tree, its history, a broken branch, and an `origin` to push to."""
+"""The demo's git repository: the reference tree, its history, and an `origin` to push to, where a broken commit waits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cockpit.domain.errors import UsageError
 from cockpit.simulator import keys, story
 
 PACKAGED = Path(__file__).parent / "reference"
+MAIN = "refs/heads/main"
 PARTS = ("compose", "nix", "secrets", ".sops.yaml", "cockpit.yaml")
 BOOKMARKS = """---
 - Homelab:
@@ -68,7 +69,7 @@ def reference() -> dict[str, bytes]:
 
 
 def make(folder: Path, settings: str, recipients: tuple[str, ...], pve_token: str) -> tuple[tuple[Made, ...], Made]:
-    """The repository FOLDER/repo and FOLDER/origin.git; (commits of main, oldest first, and the one of `break`)."""
+    """The repository FOLDER/repo and FOLDER/origin.git; (commits of main, oldest first, and the broken one that `origin` has)."""
     repo, origin = folder / "repo", folder / "origin.git"
     repo.mkdir()
     files = reference()
@@ -98,10 +99,27 @@ def make(folder: Path, settings: str, recipients: tuple[str, ...], pve_token: st
     for key, value in (("user.name", "Ada Marlow"), ("user.email", "ada@home.example.org"), ("commit.gpgsign", "false")):
         git(repo, "config", key, value)
     git(repo, "remote", "add", "origin", str(origin))
+    git(origin, "update-ref", MAIN, "break")  # Ben has pushed, and nobody has pulled
+    git(origin, "branch", "-q", "-D", "break")
+    git(repo, "branch", "-q", "-D", "break")
     git(repo, "fetch", "-q", "origin")
     git(repo, "branch", "-q", "--set-upstream-to=origin/main", "main")
     made = [Made(shas[f":{n}"], now - s.days * story.DAY, s) for n, s in enumerate((*plan, story.broken()), 1)]
     return tuple(made[:-1]), made[-1]
+
+
+def take_back(folder: Path, made: Made, broken: Made) -> bool:
+    """Ben's commit goes away when others have committed beside it, so that nobody has to merge; whether that is decided."""
+    try:
+        own = (folder / "repo/.git" / MAIN).read_text(encoding="ascii").strip()
+    except OSError:
+        return False  # git is at work
+    if own == made.sha:
+        return False
+    if own != broken.sha and broken.sha not in git(folder / "repo", "rev-list", "--max-count=50", own).split():
+        git(folder / "origin.git", "update-ref", MAIN, made.sha, broken.sha)
+        git(folder / "repo", "fetch", "-q", "origin", f"+{MAIN}:refs/remotes/origin/main")
+    return True
 
 
 def _rules(recipients: tuple[str, ...]) -> str:

@@ -111,7 +111,7 @@ def steps(today: int, first: Mapping[str, str], token: Mapping[str, str], bookma
 
 
 def broken() -> Step:
-    """The commit of the branch `break`: its health check asks a port where nobody listens."""
+    """The commit that waits at `origin`: its health check asks a port where nobody listens."""
     return Step(
         0.01, BEN, "paperless: its health check asks port 8001", swap(WEB, "http://127.0.0.1:8000", "http://127.0.0.1:8001")
     )

@@ -39,7 +39,7 @@ class World:
     hosts: dict[str, Host] = field(default_factory=dict)
     shells: dict[str, Shell] = field(default_factory=dict)
     cluster: Cluster | None = None
-    _powering: asyncio.Future[None] | None = None
+    _at_work: list[asyncio.Future[None]] = field(default_factory=list)
     _doors: list[asyncssh.SSHAcceptor] = field(default_factory=list)
 
     async def start(self) -> dict[str, Any]:
@@ -67,10 +67,10 @@ class World:
             addresses[name] = f"127.0.0.1:{door.get_port()}"
         recipients = (recipient, *host_keys.values())
         own = _settings(addresses, host_keys, self.cluster)
-        made, _ = await asyncio.to_thread(repository.make, self.folder, own, recipients, self.cluster.token)
+        made, broken = await asyncio.to_thread(repository.make, self.folder, own, recipients, self.cluster.token)
         for host in self.hosts.values():
             live_through(host, made)
-        self._powering = asyncio.ensure_future(self._power())
+        self._at_work = [asyncio.ensure_future(self._power()), asyncio.ensure_future(self._ben(made[-1], broken))]
         return {"repository": str(self.folder / "repo"), "home": str(home)}
 
     async def _power(self) -> None:
@@ -91,10 +91,16 @@ class World:
                     self.shells[name].open = True
                 known[name] = started
 
+    async def _ben(self, newest: repository.Made, broken: repository.Made) -> None:
+        while True:
+            if await asyncio.to_thread(repository.take_back, self.folder, newest, broken):
+                return
+            await asyncio.sleep(0.5)
+
     async def close(self) -> None:
-        if self._powering is not None:
-            self._powering.cancel()
-            await asyncio.gather(self._powering, return_exceptions=True)
+        for work in self._at_work:
+            work.cancel()
+        await asyncio.gather(*self._at_work, return_exceptions=True)
         if self.cluster is not None:
             await self.cluster.down()
         for door in self._doors:

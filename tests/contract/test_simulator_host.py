@@ -102,9 +102,9 @@ async def test_main_is_one_commit_ahead_of_what_runs(lasting: Simulated) -> None
     assert running is not None
     assert len(await lasting.repository.log("main", [running])) == 1
     head = await lasting.repository.resolve("main")
-    assert len(await lasting.repository.log("break", [head.sha])) == 1
+    assert len(await lasting.repository.log("origin/main", [head.sha])) == 1
     tree = await lasting.repository.tree()
-    assert (tree.branch, tree.ahead, tree.behind, tree.modified, tree.untracked) == ("main", 0, 0, (), ())
+    assert (tree.branch, tree.ahead, tree.behind, tree.modified, tree.untracked) == ("main", 0, 1, (), ())
     assert len({commit.author for commit in await lasting.repository.log("main")}) == 2
 
 
@@ -191,7 +191,7 @@ async def test_the_plan_names_what_changes(homelab: Homelab) -> None:
 
 async def test_the_breaking_commit_is_reverted(homelab: Homelab) -> None:
     before = await homelab.host.facts()
-    _, request = await homelab.ready("brk1", "break")
+    _, request = await homelab.ready("brk1", "origin/main")
     events = await homelab.through(request)
     assert events[-1].data["result"] == "reverted" and events[-1].data["exit"] == Reverted.exit
     assert events[-1].data["phase"] == "converge" and "port 8001" in events[-1].data["reason"]
