@@ -78,6 +78,7 @@ def _terminal_ui(args: argparse.Namespace) -> int:
 
 def _demo(args: argparse.Namespace) -> int:
     """The terminal UI in an environment that leads to the simulated homelab; that ends, and is cleared away, with it."""
+    import logging
     import os
     import tempfile
 
@@ -95,6 +96,7 @@ def _demo(args: argparse.Namespace) -> int:
             os.environ.clear()
             os.environ.update(environ)
             tempfile.tempdir = None  # it was looked up already
+            logging.basicConfig(filename=config.parents[1] / "cockpit.log", level=logging.WARNING)
             os.chdir(config.parent)
             args.config = str(config)
             return _terminal_ui(args)
