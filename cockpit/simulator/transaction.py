@@ -47,6 +47,7 @@ class _Transaction:
             self.phase = "record"
             self.attempt.decision = "confirmed"
             await self.tell("start", "the record", left=self.left)
+            await self.tell("end", seconds=0.01)
             await self.close("done", 0, "", self.host.generation)
             return
         number: int | None = None
@@ -74,6 +75,7 @@ class _Transaction:
         self.phase = "record"
         await self.tell("start", "the record", left=self.left)
         self.host.say(SWITCH, f"run {self.attempt.run} is done: generation {number} runs")
+        await self.tell("end", seconds=0.01)
         await self.close("done", 0, "", number)
 
     async def one(self, name: str, text: str, work: Callable[[], Awaitable[None]]) -> None:

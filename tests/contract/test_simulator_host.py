@@ -160,7 +160,7 @@ async def test_a_deploy_is_kept(homelab: Homelab) -> None:
     closure, request = await homelab.ready("dep1", "main")
     events = await homelab.through(request)
     ended = [event.phase for event in events if event.event == "end"]
-    assert ended == ["activate", "reach", "converge", "verify", "confirm", "decide", "profile", "boot"]
+    assert ended == ["activate", "reach", "converge", "verify", "confirm", "decide", "profile", "boot", "record"]
     assert events[-1].event == "closed" and events[-1].data["result"] == "done"
     after = await homelab.host.facts()
     assert after.running.path == after.profile == after.boot_default == closure
