@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy_help, first_paint, guests, one_service, same_commit, soak
+from bench import demo_clone, deploy_help, first_paint, guests, one_service, same_commit, soak
 from bench.pairs import Failed
 
 ALL = {
@@ -17,6 +17,7 @@ ALL = {
     "same_commit": same_commit,
     "one_service": one_service,
     "soak": soak,
+    "demo_clone": demo_clone,
 }
 NO_HOST = ("deploy_help", "first_paint", "guests")
 
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
                 within = False
     if not options.name:
         others = ", ".join(name for name in ALL if name not in NO_HOST)
-        print(f"\nWith a host, or half an hour: {others} (python -m bench NAME --help)")
+        print(f"\nWith a host, packages to fetch, or half an hour: {others} (python -m bench NAME --help)")
     return 0 if within else 1
 
 

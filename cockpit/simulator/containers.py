@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -148,11 +148,13 @@ class Containers:
                 found.append(_change(container.spec, "remove", "no longer in the release", container.spec.image, None))
         return found
 
-    def apply(self, release: Release, before: Release) -> None:
-        """Makes the containers those of a release; the ones that did not change go on running."""
+    def apply(self, release: Release, before: Release, only: Collection[tuple[str, str]] | None = None) -> None:
+        """Makes the containers those of a release, or only these of them; the ones that did not change go on running."""
         specs = {(spec.project, spec.name): spec for spec in release.services}
         for change in self.changes(release, before):
             key = (change["project"], change["service"])
+            if only is not None and key not in only:
+                continue
             container = self._here.get(key)
             if change["change"] == "start" and container is not None:
                 self.start(container)
@@ -163,6 +165,12 @@ class Containers:
                 self._emit("destroy", self._here.pop(key))
             if key in specs:
                 self.start(self._make(specs[key], time.time()))
+
+    def remove(self, keys: Collection[tuple[str, str]]) -> None:
+        for key in keys:
+            if (container := self._here.get(key)) is not None:
+                self.stop(container)
+                self._emit("destroy", self._here.pop(key))
 
     def settle(self, release: Release, since: float) -> None:
         """As `apply`, but long ago: they run and are healthy already, with logs behind them."""

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from cockpit.simulator.compose import compose
 from cockpit.simulator.engine import Engine
 from cockpit.simulator.host import Failure, Host
 from cockpit.simulator.probe import journal, printed, units
@@ -127,6 +128,9 @@ class Shell:
             unit = shlex.split(match[1])[0] if match[1] else None
             process.stdout.write(journal(host, unit, int(match[2])).encode())
             return 0
+        if command.startswith("docker exec -it "):
+            process.stderr.write(b"this container is simulated: there is no shell in it\r\n")
+            return 1
         return self._unknown(process, command)
 
     def _unknown(self, process: asyncssh.SSHServerProcess[bytes], what: str) -> int:
@@ -167,6 +171,12 @@ class Shell:
                 return host.run(await _request(process))
             case ["confirm", run, proof]:
                 return host.confirm(run, proof)
+            case ["compose", "plan", project]:
+                return await compose(host, "plan", project, "", {}, tell)
+            case ["compose", ("up" | "pull") as what, project, service]:
+                return await compose(host, what, project, service, await _request(process), tell)
+            case ["compose", ("up" | "pull" | "down") as what, project]:
+                return await compose(host, what, project, "", await _request(process), tell)
             case ["recover"]:
                 return {"open": host.active.run if host.active is not None else None}
             case ["prune"]:

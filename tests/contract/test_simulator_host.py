@@ -245,3 +245,18 @@ async def test_what_cannot_be_built_says_why(homelab: Homelab) -> None:
     assert "services.traefik has no image" in caught.value.why
     with pytest.raises(CockpitError):
         await homelab.host.outcome("bad")
+
+
+async def test_a_project_is_taken_down_and_brought_up(homelab: Homelab) -> None:
+    host, who = homelab.host, b'{"run": "cmp1", "who": "eve", "origin": "here"}'
+    assert (await host._verb("compose", "plan", "home"))["services"] == []
+    down = await host._verb("compose", "down", "home", stdin=who)
+    assert down == {"done": "down"} and (await host.facts()).stopped == ("home/homepage",)
+    (planned,) = (await host._verb("compose", "plan", "home"))["services"]
+    assert (planned["service"], planned["change"]) == ("homepage", "create")
+    assert await host._verb("compose", "up", "home", "homepage", stdin=who) == {"done": "up"}
+    assert (await host.facts()).stopped == ()
+    (pulled,) = (await host._verb("compose", "pull", "home", stdin=who))["images"]
+    assert pulled["service"] == "homepage" and pulled["old"] == pulled["new"]
+    with pytest.raises(Refused, match="not in the running release"):
+        await host._verb("compose", "down", "backup", stdin=who)
