@@ -24,6 +24,8 @@ from bench.terminal import Idle, Size, watched
 
 BEYOND = 0.080
 CPU, MEMORY = 0.02, 120.0
+SETTLED = 50.0
+"""Seconds after which nothing is young any more: a list that was moved in was sorted anew, the graphs are as long as they get."""
 KEYS = (b"j",) * 30 + (b"\x04",) * 6 + (b"k",) * 20 + (b"G", b"k", b"gg")
 
 
@@ -43,7 +45,7 @@ class Found:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 5000])
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--idle", type=float, default=12.0, help="seconds that each run is left alone")
 
 
@@ -70,7 +72,7 @@ def _ours(config: Path, count: int, environ: dict[str, str], idle: float) -> Fou
         shown = program.shows(f"{count:,} guests".replace(",", ",?"))
         program.quiet(2.0)
         keys = program.answers(KEYS)
-        program.quiet(12.0)  # a list that was moved in is sorted anew after ten seconds
+        program.quiet(SETTLED)
         return Found(paint, shown, tuple(keys), program.idle(idle), program.memory())
 
 

@@ -34,6 +34,8 @@ def main(count: int) -> int:
                 status="running" if number % 3 else "stopped",
                 config={"memory": 2048, "cores": 2, "scsi0": f"local-lvm:vm-{100 + number}-disk-0,size=32G", "tags": "bench"},
             )
+            if (guest := served.pve.guest(100 + number)) is not None and guest.started_at:
+                guest.started_at -= (number % 60 + 1) * 86400  # what has just been started changes its age all the time
         lines = (
             "clusters:", "  bench:", f"    addresses: [{served.address!r}]", f"    user: {TOKEN_ID}",
             f"    secret: {{env: {VARIABLE}}}", f"    fingerprint: {served.fingerprint!r}",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cockpit.actions.bundle import Cockpit
     from cockpit.domain.errors import CockpitError
+    from cockpit.early import Early
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,16 +47,27 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
-    from cockpit.cli.main import run
+    from cockpit import early
 
-    return run(args, _open_headless)
+    asked = early.ask(args)
+    try:
+        from cockpit.cli.main import run
+
+        return run(args, lambda args: _open_headless(args, asked))
+    finally:
+        if asked is not None:
+            asked.close()
 
 
-def _open_headless(args: argparse.Namespace) -> Cockpit:
+def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:
     from cockpit import wiring
 
     return wiring.open_cockpit(
-        config=args.config, known_hosts=args.known_hosts, headless=True, approve_hosts=getattr(args, "approve_host", ())
+        config=args.config,
+        known_hosts=args.known_hosts,
+        headless=True,
+        approve_hosts=getattr(args, "approve_host", ()),
+        early=asked,
     )
 
 

@@ -141,6 +141,9 @@ class ContainerEngine(Protocol):
     def logs(self, containers: Sequence[str], *, since: float | None = None, tail: int = 200) -> AsyncIterator[list[LogItem]]:
         """Live lines of these containers, merged, in batches. Bounded: what overflows is dropped, with a LogGap."""
 
+    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
+        """The newest `tail` lines that one container has written, oldest first; of a container that is gone, none."""
+
     async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
         """container id -> (cpu percent, memory bytes)."""
 

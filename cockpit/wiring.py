@@ -36,6 +36,7 @@ from cockpit.config.paths import audit_file
 from cockpit.domain.errors import SecretError
 from cockpit.domain.secret import Secret
 from cockpit.domain.settings import CredentialSettings, UserSettings
+from cockpit.early import Early
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.observe.guests import Guests
@@ -46,14 +47,22 @@ ENGINE = "/run/docker.sock"
 
 
 def open_cockpit(
-    *, config: str | None = None, known_hosts: str | None = None, headless: bool, approve_hosts: Iterable[str] = ()
+    *,
+    config: str | None = None,
+    known_hosts: str | None = None,
+    headless: bool,
+    approve_hosts: Iterable[str] = (),
+    early: Early | None = None,
 ) -> Cockpit:
     """Everything of one homelab, with nothing connected yet. SettingsError where cockpit.yaml cannot be used."""
-    settings = files.load(_file(config))
+    settings = early.settings if early is not None else files.load(_file(config))
     user = files.load_user()
     clock = SystemClock()
     keys = Path(known_hosts) if known_hosts else None
-    connections = {name: SshConnection(host, keys) for name, host in settings.hosts.items()}
+    connections = {
+        name: SshConnection(host, keys, asked=early.questions.get(name) if early else None)
+        for name, host in settings.hosts.items()
+    }
     hosts = {name: NixosHost(host, connections[name], clock) for name, host in settings.hosts.items()}
     engines = {name: DockerEngine(name, partial(ssh.forward, ENGINE), clock) for name, ssh in connections.items()}
     repository = GitRepository(settings.root)

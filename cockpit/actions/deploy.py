@@ -78,6 +78,11 @@ class Deploy:
 
         return await self._world.conclude(run, ACTION, hosts, plan, apply, dry_run=dry_run)
 
+    async def against_itself(self, facts: HostFacts, run: Run) -> HostPlan:
+        """What would have to change on a host for it to be, whole, the release that it runs. Changes nothing."""
+        world = self._world
+        return await planning.check(world, world.host(facts.name), run.id, AttemptKind.DEPLOY, facts.running, None, facts, None)
+
     async def _resolve(self, hosts: Sequence[str], revision: str | None, run: Run) -> Commit:
         world = self._world
         if revision is None:

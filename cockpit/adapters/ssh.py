@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cockpit.adapters.lean import load_asyncssh
+from cockpit.adapters.openssh import Question
 from cockpit.domain.errors import CockpitError, HostKeyMismatch, Unreachable
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import plain
@@ -38,8 +39,16 @@ class Answer:
 class SshConnection:
     """A host's connection. Every call connects where there is none; a lost one is made anew by the next call."""
 
-    def __init__(self, settings: HostSettings, known_hosts: Path | None = None, config: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: HostSettings,
+        known_hosts: Path | None = None,
+        config: Path | None = None,
+        asked: Question | None = None,
+    ) -> None:
+        """`asked` is on its way already, by OpenSSH's client."""
         self._settings = settings
+        self._asked = asked
         self._known_hosts = known_hosts
         self._config = config
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -226,6 +235,13 @@ class SshConnection:
         if code is None:
             raise self._lost(ConnectionError("the connection was lost"))
         return Answer(_code(code), out, err)
+
+    async def ask(self, command: str, *, stdin: bytes, deadline: float = 30.0) -> Answer:
+        """Like `exec`, for a command that only reads."""
+        asked, self._asked = self._asked, None
+        if asked is not None and asked.command == command and (answer := await asked.answer()) is not None:
+            return Answer(*answer)
+        return await self.exec(command, stdin=stdin, deadline=deadline)
 
     async def lines(self, command: str, *, stdin: bytes | None = None, idle: float | None = None) -> AsyncIterator[bytes]:
         """Lines of a command's standard output, as they come; ends with it. `idle` seconds without any: Unreachable."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cockpit.actions.status import HostStatus
 from cockpit.cli import words
-from cockpit.cli.output import Pipe, Text
+from cockpit.cli.output import Column, Pipe, Row, Text
 from cockpit.domain.errors import CockpitError, Exit, SettingsError
 from cockpit.domain.events import (
     Cancelled,
@@ -31,6 +31,7 @@ from cockpit.domain.events import (
     Warned,
 )
 from cockpit.domain.plan import Plan
+from cockpit.domain.services import LogItem
 from cockpit.domain.text import plain
 
 SUMMARY_MOST = 900_000
@@ -120,6 +121,18 @@ class GitHub:
         lines = Collected()
         Text(lines).status(hosts)
         self._guarded("status", lines.all)
+
+    def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        lines = Collected()
+        Text(lines).rows(kind, columns, rows)
+        self._guarded(kind.lower(), lines.all)
+
+    def log(self, item: LogItem) -> None:
+        # `::` is a command at the start of a line only, where we write the time; the old form is one anywhere
+        lines = Collected()
+        Text(lines).log(item)
+        for line in lines.all:
+            self._out.line(line.replace("##[", "## ["))
 
     def summary(self, outcome: Outcome) -> str:
         rows = [f"### cockpit: {words.result(outcome).replace('-', ' ')} (run `{outcome.run}`)", ""]

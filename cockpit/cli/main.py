@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fnmatch
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.run import Run
 from cockpit.actions.status import status
+from cockpit.cli import show
+from cockpit.cli.choice import patterns, select
 from cockpit.cli.github import GitHub
 from cockpit.cli.output import Json, Pipe, Renderer, Text, stdout
 from cockpit.domain.errors import CockpitError, Exit, UsageError, worst
 from cockpit.domain.events import Outcome
 from cockpit.domain.plan import Allow, Plan, Take
-from cockpit.domain.settings import HostSettings
 
 Opener = Callable[[argparse.Namespace], Cockpit]
 
@@ -56,6 +56,8 @@ async def _run(args: argparse.Namespace, open_cockpit: Opener, face: Renderer) -
     try:
         if args.command == "status":
             return await _status(cockpit, args, face)
+        if args.command in show.COMMANDS:
+            return await show.run(cockpit, args, face)
         return await _action(cockpit, args, face)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
@@ -139,27 +141,6 @@ class Follower:
             if event.seq >= self._cursor:
                 self._cursor = event.seq + 1
                 self._face.event(event)
-
-
-def patterns(args: argparse.Namespace) -> tuple[str, ...]:
-    return (*getattr(args, "hosts", ()), *args.host)
-
-
-def select(hosts: Iterable[HostSettings], wanted: Sequence[str]) -> tuple[str, ...]:
-    """Names of the hosts that match any of these names, globs and @tags, in the order of cockpit.yaml; all without a pattern."""
-    known = list(hosts)
-    found: set[str] = set()
-    for pattern in wanted:
-        if pattern.startswith("@"):
-            matched = {host.name for host in known if pattern[1:] in host.tags}
-        else:
-            matched = {host.name for host in known if fnmatch.fnmatchcase(host.name, pattern)}
-        if not matched:
-            raise UsageError(f"no host matches {pattern!r}", f"cockpit.yaml names {', '.join(h.name for h in known) or 'none'}")
-        found |= matched
-    if not known:
-        raise UsageError("cockpit.yaml names no hosts")
-    return tuple(host.name for host in known if not wanted or host.name in found)
 
 
 def explicit(args: argparse.Namespace, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,12 +6,14 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TextIO
 
 from cockpit.actions.status import HostStatus
 from cockpit.cli import words
+from cockpit.domain import units
 from cockpit.domain.errors import CockpitError, Exit
 from cockpit.domain.events import (
     Cancelled,
@@ -26,6 +28,7 @@ from cockpit.domain.events import (
     Warned,
 )
 from cockpit.domain.plan import Plan
+from cockpit.domain.services import LogItem, LogLine
 from cockpit.domain.text import lines, plain
 
 
@@ -40,6 +43,25 @@ class Renderer(Protocol):
         """Something that kept a run from starting."""
 
     def status(self, hosts: Sequence[HostStatus]) -> None: ...
+
+    def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        """A table: what `kind` names, one row each."""
+
+    def log(self, item: LogItem) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    cells: tuple[str, ...]
+    """One for each column, for people."""
+    fields: Mapping[str, Any]
+    """The same and more, for programs."""
 
 
 class Pipe:
@@ -139,6 +161,21 @@ class Text:
             for problem in status.problems:
                 self._out.line(f"  {plain(problem)}")
 
+    def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        cells = [tuple(column.title for column in columns), *(tuple(plain(c) for c in row.cells) for row in rows)]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+        for line in cells if rows else ():
+            fields = (
+                text.rjust(width) if column.right else text.ljust(width)
+                for text, width, column in zip(line, widths, columns, strict=True)
+            )
+            self._out.line("  ".join(fields).rstrip())
+
+    def log(self, item: LogItem) -> None:
+        source = "/".join(part for part in (item.host, item.project, item.service) if part)
+        mark = "│" if isinstance(item, LogLine) else "─"
+        self._out.line(f"{units.exact_time(item.time)} {source} {mark} {plain(item.text)}")
+
     def _step(self, event: Event, mark: str, duration: str, note: str) -> None:
         self._out.line(f"{event.host:<12} {mark} {plain(event.step):<10} {duration:>6}  {plain(note)}".rstrip())
 
@@ -175,6 +212,13 @@ class Json:
             fields["error"] = None if host.error is None else {"exit": int(host.error.exit), "what": host.error.what}
             fields["facts"] = None if host.facts is None else dataclasses.asdict(host.facts)
             self._out.line(json.dumps(fields, default=_plain_value))
+
+    def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._out.line(json.dumps({"event": kind, **row.fields}, default=_plain_value))
+
+    def log(self, item: LogItem) -> None:
+        self._write(type(item).__name__, item)
 
     def _write(self, kind: str, value: Any, **more: object) -> None:  # noqa: ANN401 - any dataclass
         self._out.line(json.dumps({"event": kind, **dataclasses.asdict(value), **more}, default=_plain_value))

@@ -54,6 +54,18 @@ def build(version: str) -> argparse.ArgumentParser:
     attach.add_argument("--host", action="append", default=[], metavar="GLOB|@TAG", help="ask only these hosts")
 
     _command(commands, "status", "What runs where, and what a person should look at.")
+    _command(commands, "generations", "Generations of hosts: what each one is, how it did, who made it.")
+    _command(commands, "services", "Compose services of hosts: state, health, image, ports.")
+    guests = _command(commands, "guests", "Guests of Proxmox VE clusters.", hosts=False)
+    guests.add_argument("clusters", nargs="*", metavar="CLUSTER", help="name or glob; all without one")
+    releases = _command(commands, "releases", "Deploys and rollbacks, newest first.")
+    releases.add_argument("--limit", type=int, default=20, metavar="N", help="as many as these (default: 20)")
+    _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
+    logs = _command(commands, "logs", "Lines of services, merged by time across hosts.", hosts=False)
+    logs.add_argument("targets", nargs="+", metavar="[HOST/]PROJECT[/SERVICE]", help="services; every part may be a glob")
+    logs.add_argument("--since", metavar="AGE", help="30s, 10m, 2h, 3d: not older than this")
+    logs.add_argument("--tail", type=int, default=200, metavar="N", help="newest lines of each service (default: 200)")
+    logs.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until interrupted")
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")

@@ -86,6 +86,10 @@ class Fleet:
         """Live lines of these services, of any hosts, in batches. Close it (`aclose`) to stop."""
         return merged(self._engines, services, self._clock, since, tail)
 
+    async def recent(self, service: Service, since: float | None, tail: int) -> list[LogItem]:
+        """The newest lines that one service has written, oldest first."""
+        return await self._engines[service.host].recent(service.container, since=since, tail=tail)
+
     def releases(self) -> tuple[Release, ...]:
         """Every attempt that is known, joined by run, newest first."""
         facts = [observer.latest.value for observer in self.hosts.values()]

@@ -129,6 +129,16 @@ async def test_a_change_is_announced_and_seen(engine: DockerEngine, project: Pro
     await changes.aclose()  # type: ignore[attr-defined]
 
 
+async def test_recent_lines_end_and_are_the_newest(engine: DockerEngine, project: Project) -> None:
+    web = project.run("web", "/bin/busybox seq 50; exec /bin/busybox sleep 600")
+    await until(engine, [web], "50")
+    found = await engine.recent(web, tail=3)
+    assert [(item.project, item.service, item.text) for item in found] == [(project.name, "web", str(n)) for n in (48, 49, 50)]
+    assert [item.text for item in await engine.recent(web, since=found[1].time, tail=100)] == ["50"]
+    await asyncio.to_thread(docker, "rm", "-f", web)
+    assert await engine.recent(web) == []
+
+
 @pytest.mark.parametrize("options", [(), ("-t",)], ids=["frames", "tty"])
 async def test_log_lines(engine: DockerEngine, project: Project, options: tuple[str, ...]) -> None:
     script = "echo 'INFO one'; printf '\\033]0;evil\\007two\\n'; /bin/busybox seq 2000; echo 'level=error three'"

@@ -180,20 +180,26 @@ def test_neither_release_can_be_made_whole(controller: Controller, homelab: Home
     """Exit 6 stays until somebody mends it; a deploy goes over it, back to where the first one should have gone back to."""
     text = homelab.read("compose/home/compose.yaml")
 
-    def checked(flag: str) -> str:
-        """Homepage is healthy while a file is there that no release brings."""
-        service = "  flagged:\n    image: cockpit-lab/app:1\n    restart: always\n    command: [sleep, '100000']\n    volumes: ['/var/lib/flags:/flags']\n"
-        check = f"    healthcheck: {{test: test -e /flags/{flag}, interval: 1s, retries: 2, start_period: 0s}}\n"
-        homelab.write("compose/home/compose.yaml", text + service + check)
+    def checked(flag: str, start: str = "true") -> str:
+        """A service that is healthy while a file is there which no release brings."""
+        homelab.write(
+            "compose/home/compose.yaml",
+            f"""{text}  flagged:
+    image: cockpit-lab/app:1
+    restart: always
+    command: [sh, -c, '{start}; exec sleep 100000']
+    volumes: ['/var/lib/flags:/flags']
+    healthcheck: {{test: test -e /flags/{flag}, interval: 1s, retries: 2, start_period: 0s}}
+""",
+        )
         return homelab.commit(f"needs {flag}")
 
     host.exec("mkdir -p /var/lib/flags; touch /var/lib/flags/one")
     first = checked("one")
     assert (done := controller.deploy()).code == 0, done.out
 
-    # fails, and what it would go back to fails, too
-    checked("two")
-    host.exec("rm /var/lib/flags/one")
+    # fails, and takes away what the one that it would go back to needs
+    checked("two", "rm -f /flags/one")
     done = controller.deploy()
     assert done.code == 6, done.out
     _told(done.out, "home/flagged")
@@ -216,6 +222,11 @@ def test_neither_release_can_be_made_whole(controller: Controller, homelab: Home
     assert_whole(host)
     assert host.exec("test -e /var/lib/cockpit/RESCUE.txt", check=False).returncode == 1
     assert [a for a in attempts(host) if a["outcome"] is None] == []
+
+    # the others start from where this one did
+    homelab.git("reset", "-q", "--hard", before.commit)
+    done = controller.deploy("--allow-rewind")
+    assert done.code == 0, done.out
 
 
 def test_failing_health_check_of_the_host(controller: Controller, homelab: Homelab, host: LabHost, before: World) -> None:

@@ -152,6 +152,10 @@ class FakeEngine:
         yield [line for line in self.lines if line.service in names][-tail:]
         await asyncio.Event().wait()
 
+    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
+        names = {s.service for s in self.all if s.container == container}
+        return [line for line in self.lines if line.service in names and (since is None or line.time > since)][-tail:]
+
     async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
         return dict.fromkeys(containers, (1.5, 50000000))
 

@@ -19,8 +19,9 @@ import pytest
 
 import cockpit.__main__ as program
 from cockpit.cli import parser
+from cockpit.cli.choice import select
 from cockpit.cli.github import cell, data, outputs, prop
-from cockpit.cli.main import run, select
+from cockpit.cli.main import run
 from cockpit.cli.output import Pipe
 from cockpit.domain.errors import BuildFailed, Complaint, Exit, SettingsError, UsageError
 from cockpit.domain.events import HostOutcome, Outcome
@@ -209,7 +210,7 @@ def test_a_defect_leaves_a_report_without_values(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def broken(_: argparse.Namespace) -> Any:  # noqa: ANN401
+    def broken(*_: object) -> Any:  # noqa: ANN401
         password = "hunter2"
         raise ValueError(password)
 

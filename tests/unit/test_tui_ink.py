@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cockpit.domain import units
 from cockpit.domain.services import Level, LogLine
 from cockpit.domain.settings import Theme
-from cockpit.tui import units
 from cockpit.tui.ink import cut, ends, fit, mark, split, t, text_of, width
 from cockpit.tui.theme import PALETTES, SHAPES, Skin
 from cockpit.tui.widgets.log_ink import message

@@ -25,6 +25,8 @@ T = TypeVar("T")
 TIMEOUT = 10
 MOST_CONTAINERS = 500
 INSPECT_AGAIN = 30.0
+RECENT = 30.0
+"""Seconds that the lines of one container may take which are there already."""
 QUEUE = 20_000
 """Log items that wait for the screen; then the oldest go, with a count."""
 _HEALTH = {"healthy": Health.HEALTHY, "unhealthy": Health.UNHEALTHY, "starting": Health.STARTING}
@@ -215,25 +217,42 @@ class DockerEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
+        data = await self._call(lambda api: _inspect(api, _id(container)))
+        if data is None:
+            return []
+        project, service, tty = _named(data)
+        found: list[LogItem] = []
+        try:
+            async with asyncio.timeout(RECENT):
+                reader, writer = await self._lines(container, since, tail, follow=False)
+                try:
+                    async for raw in log_chunks(reader, tty):
+                        now = self._clock.now()
+                        found += [lines.parse(self._host, project, service, err, line, now) for err, line in raw]
+                finally:
+                    writer.close()
+        except (TimeoutError, OSError, ValueError) as error:
+            raise Unreachable(f"the container engine of {self._host} does not answer", str(error) or "timed out") from None
+        return found[-tail:]
+
+    async def _lines(
+        self, container: str, since: float | None, tail: int, *, follow: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        position = f"&since={since + 1e-6:.6f}" if since is not None else ""
+        query = f"follow={int(follow)}&stdout=1&stderr=1&timestamps=1&tail={tail}{position}"
+        return await open_stream(await self._socket(), f"/v1.41/containers/{container}/logs?{query}")
+
     async def _follow(self, container: str, since: float | None, tail: int, put: Callable[[list[LogItem]], None]) -> None:
         """One container's lines until cancelled; an exit is told, and a new start is followed from where it ended."""
-        if not re.fullmatch(r"[0-9a-f]{12,64}", container):
-            raise CockpitError(f"{container!r} is no container id")
         last = since
         while True:
-            data = await self._call(lambda api: _inspect(api, container))
+            data = await self._call(lambda api: _inspect(api, _id(container)))
             if data is None:
                 put([LogGap(self._host, "", "", self._clock.now(), "the container was removed", bad=False)])
                 await asyncio.Event().wait()
-            labels = ((data or {}).get("Config") or {}).get("Labels") or {}
-            project = plain(labels.get("com.docker.compose.project", ""))
-            service = plain(labels.get("com.docker.compose.service", "")) or plain(str((data or {}).get("Name", "")).lstrip("/"))
-            tty = bool(((data or {}).get("Config") or {}).get("Tty"))
-            position = f"&since={last + 1e-6:.6f}" if last is not None else ""
-            reader, writer = await open_stream(
-                await self._socket(),
-                f"/v1.41/containers/{container}/logs?follow=1&stdout=1&stderr=1&timestamps=1&tail={tail}{position}",
-            )
+            project, service, tty = _named(data or {})
+            reader, writer = await self._lines(container, last, tail, follow=True)
             try:
                 async for raw in log_chunks(reader, tty):
                     now = self._clock.now()
@@ -262,6 +281,20 @@ class DockerEngine:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+
+
+def _id(container: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{12,64}", container):
+        raise CockpitError(f"{container!r} is no container id")
+    return container
+
+
+def _named(data: dict[str, Any]) -> tuple[str, str, bool]:
+    """Project, service (else the container's own name), and whether it writes to a terminal."""
+    config = data.get("Config") or {}
+    labels = config.get("Labels") or {}
+    service = plain(labels.get("com.docker.compose.service", "")) or plain(str(data.get("Name", "")).lstrip("/"))
+    return plain(labels.get("com.docker.compose.project", "")), service, bool(config.get("Tty"))
 
 
 def _began(data: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -6,9 +6,9 @@ import json
 import re
 import shlex
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
+from cockpit.adapters.nixos import questions
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import BY_EXIT, BuildFailed, CockpitError, Defect, Exit, Refused, Unreachable
@@ -28,10 +28,6 @@ _PACKAGE = re.compile(r"^[0-9a-z]{32}-(.+?)(?:-([0-9].*?))?$")
 _UNIT = re.compile(r"^[A-Za-z0-9@:._\\-]+$")
 
 
-def _probe() -> bytes:
-    return Path(__file__).with_name("probe.sh").read_bytes()
-
-
 class NixosHost:
     """A host that is reached through `ssh`."""
 
@@ -46,7 +42,9 @@ class NixosHost:
         return self._settings
 
     async def facts(self, *, deep: bool = True) -> HostFacts:
-        answer = await self._ssh.exec(f"sh -s {'deep' if deep else 'quick'}", stdin=_probe(), deadline=30.0)
+        answer = await self._ssh.ask(
+            questions.deep() if deep else questions.quick(), stdin=questions.PROBE.read_bytes(), deadline=30.0
+        )
         return facts_from(self._settings.name, answer.out, self._clock.now())
 
     # ---- verbs of cockpit-transaction --------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cockpit.domain.files import Encryption
 from cockpit.domain.text import plain
+from cockpit.domain.units import several
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, shape, t, title, wrap
 from cockpit.tui.panes.file_listing import deleted
 from cockpit.tui.panes.file_rows import diff_lines
-from cockpit.tui.units import several
 from cockpit.tui.widgets.masks import kind_of, masks
 from cockpit.tui.widgets.surface import Drawn, Surface, narrow, roomy
 

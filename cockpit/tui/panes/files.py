@@ -104,7 +104,10 @@ class FilesPane(Pane):
         if not self.is_mounted or not self.size.width:
             return
         if (snapshot := self.snapshot) is not None:
+            first = self.listing.total == 0 and not self.listing.waits
             self.listing.show(snapshot)
+            if first and (changed := [c.path for c in snapshot.status.changes if self.listing.known(c.path)]):
+                self.listing.reveal(changed[0])
             self.changes.set_entries(change_entries(snapshot))
         self.relay()
         for surface in (self.listing, self.changes, self.editor, self.diff):
@@ -314,7 +317,7 @@ class FilesPane(Pane):
         wide = roomy(width)
         self.styles.layout = "horizontal" if wide else "vertical"
         self.listing.flush = self.changes.flush = self.diff.flush = wide
-        self.diff.air = 1 if wide else 0
+        self.diff.air = self.listing.air = self.changes.air = 1 if wide else 0
         self.left.display = wide or not self.opened
         self.right.display = wide or self.opened
         self.rule.display = wide
@@ -326,8 +329,8 @@ class FilesPane(Pane):
         self.editor.can_focus = self.editor.document is not None
         air = 1 if wide else 0
         changed = self.changes.total
-        low = min(max(2, changed + 1), height // 3) if changed or wide else 0
-        self.place(self.listing, height - low - 2 * air, air)
+        low = min(max(2, changed + 1) + air, height // 3) if changed or wide else 0
+        self.place(self.listing, height - low - 3 * air, air)
         self.place(self.changes, low, air)
         found = bool(self.editor.differences[2])
         if not wide:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cockpit.domain import units
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Change, PackageChange, ServiceChange
 from cockpit.observe.fleet import GenerationDiff
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, fit, gap, shape, t, width, wrap
 from cockpit.tui.panes.host_rows import commit, number
 

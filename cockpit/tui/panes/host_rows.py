@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cockpit.domain import units
 from cockpit.domain.hosts import Badge, Closure, Generation, HostFacts, Verdict
 from cockpit.domain.settings import HostSettings
 from cockpit.observe.observation import Observation
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Column, Line, cut, ends, fit, gap, join, restyle, shape, t, width
 
 FULL = 0.80

@@ -11,6 +11,7 @@ from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import GENERATIONS, HOSTS, Context
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.hosts import Badge, Generation, HostFacts, Verdict
+from cockpit.domain.units import exact_time
 from cockpit.observe.fleet import GenerationDiff
 from cockpit.observe.observation import Observation
 from cockpit.tui.ink import EMPTY, Line, gap, heading, t, text_of, title, wrap
@@ -27,7 +28,6 @@ from cockpit.tui.panes.host_rows import (
     mounts,
     number,
 )
-from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.sheet import Sheet
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy

@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, EVERYWHERE, HOSTS, RELEASES, SERVICES, Context
+from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.services import Service
-from cockpit.tui import units
 from cockpit.tui.commands import tier_mark
 from cockpit.tui.ink import EMPTY, TONES, Line, cut, ends, fit, gap, heading, join, pips, restyle, shape, t, title, width
 from cockpit.tui.overview import host_shapes, service_shapes

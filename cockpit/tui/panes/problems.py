@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.actions.bundle import Cockpit
+from cockpit.domain import units
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.services import Health, Service, State
-from cockpit.tui import units
 from cockpit.tui.panes.host_rows import FULL, commit
 from cockpit.tui.panes.service_rows import key_of, service_shape
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cockpit.domain import units
 from cockpit.domain.events import PHASES, STEPS, Output
 from cockpit.domain.hosts import AttemptKind
 from cockpit.domain.plan import Change, Plan
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, heading, lit, meter, shape, t, wrap
 from cockpit.tui.panes.host_detail import change_why
 from cockpit.tui.panes.progress import ALL, HostProgress, RunProgress, Step

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cockpit.actions.run import Run
+from cockpit.domain import units
 from cockpit.domain.errors import Exit
 from cockpit.domain.hosts import Attempt, AttemptKind, Result
 from cockpit.domain.releases import Release
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, TONES, Column, Line, cut, ends, gap, shape, t, width
 from cockpit.tui.panes.host_rows import commit
 from cockpit.tui.panes.progress import follow

@@ -10,16 +10,16 @@ from textual.app import ComposeResult
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import RELEASES, Context
 from cockpit.actions.run import Run
+from cockpit.domain import units
 from cockpit.domain.hosts import AttemptKind, Result
 from cockpit.domain.releases import Release
-from cockpit.tui import units
+from cockpit.domain.units import exact_time
 from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, heading, join, meter, shape, t, title, width, wrap
 from cockpit.tui.panes import release_live as live
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.host_rows import commit
 from cockpit.tui.panes.progress import RunProgress, follow, recorded
 from cockpit.tui.panes.release_rows import ReleaseRow, outcome, release_columns
-from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.sheet import Sheet
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cockpit.domain import units
 from cockpit.domain.services import Health, Service, State
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Column, Line, ends, fit, gap, pips, restyle, shape, spark, t
 
 NEAR_LIMIT = 0.85

@@ -11,14 +11,14 @@ from textual.app import ComposeResult
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import LOGS, SERVICES, Context
+from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.services import Level, LogGap, Service, ServicesSnapshot
+from cockpit.domain.units import exact_time
 from cockpit.observe.observation import Observation
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, join, shape, t, title, width, wrap
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.service_rows import ServiceRow, group_span, key_of, service_columns, service_shape, worst_first
-from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.log_view import LogView
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy

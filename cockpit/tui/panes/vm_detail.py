@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cockpit.domain import units
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestDetail, GuestTask, Node, Snapshot, Storage
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Column, Line, cut, ends, fit, gap, join, meter, shape, t, wrap
 from cockpit.tui.panes.vm_rows import NEAR_LIMIT, agent_mark, guest_shape, history, limit_of, used_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestKind, Node, Storage
 from cockpit.observe.observation import Observation
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Column, Line, cut, ends, fit, gap, join, meter, restyle, shape, spark, t
 
 NEAR_LIMIT = 0.85

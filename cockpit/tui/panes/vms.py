@@ -9,15 +9,15 @@ from textual.app import ComposeResult
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import GUESTS, SNAPSHOTS, Context
+from cockpit.domain import units
 from cockpit.domain.guests import ClusterSnapshot, Guest, Node
+from cockpit.domain.units import exact_time
 from cockpit.observe.observation import Observation
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, gap, heading, join, shape, t, text_of, title, wrap
 from cockpit.tui.panes import vm_detail, vm_rows
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.vm_below import SETTLE, GuestBelow
 from cockpit.tui.panes.vm_list import GuestList, Row
-from cockpit.tui.units import exact_time
 from cockpit.tui.widgets.row_table import RowTable
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
 from cockpit.tui.work import work

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from textual import events
 
 from cockpit.domain.files import Change
+from cockpit.domain.units import several
 from cockpit.tui.ink import EMPTY, cut, ends, gap, t, width
 from cockpit.tui.panes.file_rows import letter
 from cockpit.tui.screens.overlay import Overlay
-from cockpit.tui.units import several
 from cockpit.tui.widgets.surface import Drawn, on_ground
 
 USUAL = 72

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cockpit.actions.run import Run
+from cockpit.domain import units
 from cockpit.domain.events import Failed, StepFinished, StepStarted
 from cockpit.domain.plan import Plan
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, shape, t, wrap
 from cockpit.tui.screens import dialog_lines as say
 from cockpit.tui.screens.question import Question

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from cockpit.domain import units
 from cockpit.domain.hosts import AttemptKind
 from cockpit.domain.plan import Change, HostPlan, Plan, Tier
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, cut, ends, fit, gap, shape, split, t, width, wrap
 from cockpit.tui.panes.host_detail import change_why, tag
 from cockpit.tui.panes.host_rows import commit

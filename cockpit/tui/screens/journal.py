@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 
-from cockpit.tui import units
+from cockpit.domain import units
 from cockpit.tui.ink import EMPTY, Line, cut, ends, gap, t
 from cockpit.tui.screens.dialog_lines import command_lines
 from cockpit.tui.screens.overlay import Overlay

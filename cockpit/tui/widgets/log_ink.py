@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+from cockpit.domain import units
 from cockpit.domain.services import Level, LogGap, LogItem, LogLine
 from cockpit.domain.text import clean
-from cockpit.tui import units
 from cockpit.tui.ink import EMPTY, Line, fit, gap, shape, sparse_rule, t
 
 _FIELD = re.compile(r'(?<!\S)([A-Za-z_][\w.@-]{0,60})=("(?:[^"\\]|\\.)*"|\S*)')

@@ -55,6 +55,8 @@ class RowTable(Surface, can_focus=True):
         self.heading: Heading | None = None
         self.show_titles = True
         self.pairs = False
+        self.air = 0
+        """Empty lines below the heading."""
         self.flush = False
         """Whether the heading begins in the first cell: a column beside others, in a body that has margins."""
         self.empty: Callable[[int], Sequence[Line]] = lambda cells: ()
@@ -123,7 +125,7 @@ class RowTable(Surface, can_focus=True):
 
     @property
     def header_height(self) -> int:
-        return (1 if self.heading else 0) + (1 if self.show_titles else 0)
+        return (1 + self.air if self.heading else 0) + (1 if self.show_titles else 0)
 
     @property
     def row_height(self) -> int:
@@ -137,6 +139,7 @@ class RowTable(Surface, can_focus=True):
         if heading := self.heading:
             drawn = partial(_headed, heading, self.has_focus, self.filter.line())
             out.append((drawn(width) if self.flush else inset(width, drawn), "bg"))
+            out += [(EMPTY, "bg")] * self.air
         if self.show_titles:
             out.append((gap(2) + titles(self.columns, width - 2, self.between), "bg"))
         if not self._rows:

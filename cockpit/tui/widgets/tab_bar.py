@@ -9,8 +9,8 @@ from textual import events
 
 from cockpit.actions.catalog import BY_ID
 from cockpit.domain.repository import TreeState
+from cockpit.domain.units import countdown
 from cockpit.tui.ink import EMPTY, TONES, Line, fit, gap, t, width
-from cockpit.tui.units import countdown
 from cockpit.tui.widgets.surface import WIDE, Drawn, Surface, narrow
 
 PANES = ("overview", "vms", "hosts", "services", "files", "releases")
