@@ -64,6 +64,10 @@ def build(version: str) -> argparse.ArgumentParser:
 
     _services(commands)
 
+    demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
+    demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
+    demo.add_argument("--keep", metavar="DIR", help="make it in this new folder, and leave it there")
+
     config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)
     config.add_argument("what", choices=("check", "schema"))
     config.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)

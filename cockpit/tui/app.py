@@ -23,7 +23,7 @@ class CockpitApp(App[int], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "cockpit"
 
-    def __init__(self, cockpit: Cockpit, *, start: str = "overview") -> None:
+    def __init__(self, cockpit: Cockpit, *, start: str = "overview", tour: bool = False) -> None:
         """Raises UsageError where the person's keymap cannot be used."""
         self.skin = Skin(cockpit.user.theme, cockpit.user.ascii)
         super().__init__()
@@ -33,11 +33,16 @@ class CockpitApp(App[int], inherit_bindings=False):
         self.cockpit = cockpit
         self.keymap = Keymap(cockpit.user.keymap)
         self._start = start
+        self._tour = tour
 
     def get_css_variables(self) -> dict[str, str]:
         return super().get_css_variables() | {f"ck-{name}": value for name, value in self.skin.palette.items()}
 
     def get_default_screen(self) -> MainScreen:
+        if self._tour:
+            from cockpit.tui.screens.tour import TourScreen
+
+            return TourScreen(self.cockpit, self.keymap, self._start)
         return MainScreen(self.cockpit, self.keymap, self._start)
 
     def choose_theme(self, theme: Theme) -> None:

@@ -59,6 +59,8 @@ class HostsPane(Pane):
         self._diffs: dict[tuple[str, str, str], GenerationDiff | CockpitError] = {}
         self._texts: dict[tuple[str, str], Sequence[Line]] = {}
         self._host: str | None = None
+        self._pair: tuple[str | None, str, str] = (None, "", "")
+        """What is compared: another generation that runs is another A, with no key pressed."""
 
     def compose(self) -> ComposeResult:
         yield self.hosts
@@ -140,6 +142,10 @@ class HostsPane(Pane):
             ]
         )  # fmt: skip
         self._fill_generations()
+        a, b = self.ab()
+        if (pair := (self.host, number(a), number(b))) != self._pair:
+            self._pair = pair
+            self._load()
         self.relay()
 
     def _fill_generations(self) -> None:
