@@ -37,7 +37,7 @@ from cockpit.adapters.ssh import SshConnection
 from cockpit.config.paths import audit_file
 from cockpit.domain.errors import SecretError
 from cockpit.domain.secret import Secret
-from cockpit.domain.settings import CredentialSettings, UserSettings
+from cockpit.domain.settings import CredentialSettings, Role, UserSettings
 from cockpit.early import Early
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
@@ -69,7 +69,7 @@ def open_cockpit(
     engines = {name: DockerEngine(name, partial(ssh.forward, ENGINE), clock) for name, ssh in connections.items()}
     repository = GitRepository(settings.root)
     audit = FileAuditLog(audit_file())
-    gate = Gate(clock, headless=headless, approve_hosts=approve_hosts)
+    gate = Gate(clock, headless=headless, approve_hosts=approve_hosts, observes=user.role is Role.OBSERVE)
     who, origin = who_asks(user, settings.root, os.environ), where(os.environ)
     secrets = SopsStore(settings.root, user.identity)
     work_tree = GitWorkTree(settings.root)

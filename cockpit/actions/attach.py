@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cockpit.actions.run import Run
+from cockpit.actions.safety import ROLE
 from cockpit.actions.transaction import Watcher
 from cockpit.actions.world import World, failed, uncancel
 from cockpit.domain.errors import CockpitError, Exit, Refused, Unreachable, UsageError, worst
@@ -95,6 +96,10 @@ class Attach:
         watcher = Watcher(self._world, host, run, attempt.run, commit=attempt.commit, previous=attempt.old_commit)
         try:
             record = await host.outcome(attempt.run)
+            if record is None and orphaned and self._world.gate.observes:
+                raise Refused(
+                    "nobody is at work on it", "its host has to finish or revert it, and the role here is to observe", ROLE
+                )
             if record is None and orphaned:
                 run.emit(Warned, host=name, text="nobody is at work on it; the host finishes or reverts it now")
                 await host.recover()

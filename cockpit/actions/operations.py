@@ -53,6 +53,7 @@ class Operations:
         """
         operation: Operation | None = None
         try:
+            self._gate.begin(run.title or run.action or "this")
             operation = await plan()
             run.action, run.title = operation.action, operation.title
             outcome = await self._approved(run, operation, apply, approve, at_once)

@@ -12,6 +12,9 @@ ARMED_FOR = 600.0
 """Seconds that `W` arms writing for."""
 
 
+ROLE = "`role` in ~/.config/cockpit/config.yaml"
+
+
 def raised(tier: Tier, protected: bool) -> Tier:
     """The tier that decides what is asked: `protected: true` raises a host by one; reading stays reading."""
     if not protected or tier in (Tier.READ, Tier.DATA_LOSS):
@@ -20,10 +23,15 @@ def raised(tier: Tier, protected: bool) -> Tier:
 
 
 class Gate:
-    """Starts read-only. Reversible actions need it armed or an allowance; worse ones an allowance each time."""
+    """Starts read-only. Reversible actions need it armed or an allowance; worse ones an allowance each time.
 
-    def __init__(self, clock: Clock, *, headless: bool = False, approve_hosts: Iterable[str] = ()) -> None:
+    For an observer it is shut: nothing arms it, and no allowance counts."""
+
+    def __init__(
+        self, clock: Clock, *, headless: bool = False, approve_hosts: Iterable[str] = (), observes: bool = False
+    ) -> None:
         self._clock = clock
+        self._observes = observes
         self._headless = headless
         self._approve_hosts = frozenset(approve_hosts)
         self._until: float | None = None
@@ -34,6 +42,16 @@ class Gate:
         return self._headless
 
     @property
+    def observes(self) -> bool:
+        """`role: observe`: everything that changes something is refused, by key and by command line."""
+        return self._observes
+
+    def begin(self, action: str) -> None:
+        """Refused for an observer: asked before a plan is made, because making one may build and send."""
+        if self._observes:
+            raise Refused(f"{action} changes something, and the role here is to observe", "", ROLE)
+
+    @property
     def armed_until(self) -> float | None:
         """Seconds since the epoch; None while read-only, and for ever in headless mode."""
         if self._until is not None and self._clock.now() >= self._until:
@@ -42,9 +60,10 @@ class Gate:
 
     @property
     def armed(self) -> bool:
-        return self._headless or self.armed_until is not None
+        return not self._observes and (self._headless or self.armed_until is not None)
 
     def arm(self, seconds: float = ARMED_FOR) -> None:
+        self.begin("arming")
         self._until = self._clock.now() + seconds
 
     def disarm(self) -> None:
@@ -59,6 +78,7 @@ class Gate:
         until `spend(run)`, because a run has several hosts."""
         if tier is Tier.READ:
             return
+        self.begin(f"{action} on {target}")
         if self._headless:
             if protected and target not in self._approve_hosts:
                 raise Refused(

@@ -118,6 +118,7 @@ class World:
         run.action = run.action or action
         recorded = not dry_run
         try:
+            self.gate.begin(run.action)
             made = await plan()
             outcome = await self._approved(run, made, apply, dry_run)
         except CockpitError as error:

@@ -1,4 +1,4 @@
-"""~/.config/cockpit/config.yaml: theme, keymap, identity. Absent is fine."""
+"""~/.config/cockpit/config.yaml: theme, keymap, identity, role. Absent is fine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import MappingProxyType
 from cockpit.config.paths import user_file
 from cockpit.config.yaml import Node, read
 from cockpit.domain.errors import Complaint, SettingsError
-from cockpit.domain.settings import Theme, UserSettings
+from cockpit.domain.settings import Role, Theme, UserSettings
 
-KEYS = ("theme", "ascii", "keymap", "identity", "who")
+KEYS = ("theme", "ascii", "keymap", "identity", "who", "role")
 
 
 def load_user(path: Path | None = None) -> UserSettings:
@@ -22,7 +22,7 @@ def load_user(path: Path | None = None) -> UserSettings:
     tree = read(path, complaints)
     if tree.kind == "null":
         return UserSettings()
-    theme, ascii_, identity, who = Theme.DARK, False, None, None
+    theme, ascii_, identity, who, role = Theme.DARK, False, None, None, Role.OPERATE
     keymap: dict[str, str] = {}
     if tree.kind != "map":
         raise SettingsError([Complaint(path.name, tree.line, "(file)", "is no mapping", ", ".join(KEYS))])
@@ -39,6 +39,11 @@ def load_user(path: Path | None = None) -> UserSettings:
                 theme = Theme(node.value)
             else:
                 complaints.append(Complaint(path.name, line, key, _wrong(node), ", ".join(t.value for t in Theme)))
+        elif key == "role":
+            if node.value in {r.value for r in Role}:
+                role = Role(node.value)
+            else:
+                complaints.append(Complaint(path.name, line, key, _wrong(node), ", ".join(r.value for r in Role)))
         elif key == "ascii":
             if node.kind == "boolean":
                 ascii_ = (node.value or "").lower() in ("true", "yes", "on")
@@ -60,7 +65,7 @@ def load_user(path: Path | None = None) -> UserSettings:
             who = node.value
     if complaints:
         raise SettingsError(sorted(complaints, key=lambda c: c.line))
-    return UserSettings(theme=theme, ascii=ascii_, keymap=MappingProxyType(keymap), identity=identity, who=who)
+    return UserSettings(theme=theme, ascii=ascii_, keymap=MappingProxyType(keymap), identity=identity, who=who, role=role)
 
 
 def _wrong(node: Node) -> str:

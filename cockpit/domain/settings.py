@@ -166,6 +166,12 @@ class Theme(Enum):
     CONTRAST = "contrast"
 
 
+class Role(Enum):
+    OPERATE = "operate"
+    OBSERVE = "observe"
+    """Looks, and changes nothing anywhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserSettings:
     """~/.config/cockpit/config.yaml: what belongs to a person, not to the homelab."""
@@ -178,3 +184,4 @@ class UserSettings:
     """age identity file for decrypting in memory on this machine."""
     who: str | None = None
     """The name that records carry; default: git's user.name, then the login name."""
+    role: Role = Role.OPERATE

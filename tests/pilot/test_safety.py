@@ -150,3 +150,18 @@ async def test_a_changed_key_is_shown_and_works() -> None:
         await screen.press("ctrl+b")
         await screen.settle()
         assert "OUTAGE" in screen.text
+
+
+async def test_an_observer_sees_so_and_can_change_nothing() -> None:
+    cockpit = sample()
+    cockpit.gate._observes = True
+    async with opened(cockpit=cockpit) as screen:
+        assert screen.rows[0].endswith("observe") and "read-only" not in screen.rows[0]
+        await screen.press("b")
+        await screen.settle()
+        assert "role: observe changes nothing" in screen.rows[-1] and "OUTAGE" not in screen.text
+        await screen.press("W")
+        assert "role: observe" in screen.rows[-1] and not cockpit.gate.armed
+        assert "roll back" not in screen.main.hints()[0].word and all(not hint.mark for hint in screen.main.hints())
+        await screen.press("m")
+        assert "roll back: role: observe" in screen.text

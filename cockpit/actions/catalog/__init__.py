@@ -66,6 +66,8 @@ def actions_for(context: str) -> tuple[Action, ...]:
 
 def possible(action: Action, context: Context) -> str | None:
     """Why the action cannot be done now; None when it can."""
+    if context.observes and (action.tier is not Tier.READ or action.id == "app.arm"):
+        return "role: observe changes nothing"
     if not action.works_in(context.focus):
         return f"only in {' and '.join(action.contexts)}"
     if action.target not in (Target.NONE, Target.PANE, Target.LINES) and not context.rows:

@@ -120,6 +120,8 @@ class Context:
     snapshot: Snapshot | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
+    observes: bool = False
+    """Whether the role here is to look only."""
     busy: str | None = None
     """Run id of a transaction of this process on that host."""
 

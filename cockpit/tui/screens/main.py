@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Protocol, cast
@@ -143,6 +144,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         until = self.cockpit.gate.armed_until
         self.tabs.active = self.active
         self.tabs.git_tree = self.cockpit.fleet.tree.latest.value
+        self.tabs.observes = self.cockpit.gate.observes
         self.tabs.armed_left = None if until is None else until - now
         self.tabs.worst = worst_of_all(self.cockpit)
         self.tabs.redraw()
@@ -196,7 +198,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def context(self) -> Context:
         """What an action would act on now."""
-        return self.pane.context() if self.pane else Context()
+        context = self.pane.context() if self.pane else Context()
+        return replace(context, observes=True) if self.cockpit.gate.observes else context
 
     def on_key(self, event: events.Key) -> None:
         event.stop()

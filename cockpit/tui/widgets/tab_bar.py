@@ -38,6 +38,8 @@ class TabBar(Surface):
         self.git_tree: TreeState | None = None
         self.armed_left: float | None = None
         """Seconds of armed writing; None while read-only."""
+        self.observes = False
+        """Whether writing cannot be armed at all."""
         self._spots: list[tuple[int, int, str]] = []
 
     def _tabs(self, cells: int) -> tuple[Line, int, int]:
@@ -69,6 +71,8 @@ class TabBar(Surface):
         if self.armed_left is not None:
             left = countdown(self.armed_left)
             return t(f" ▲{left} " if small else f" ▲ armed {left} ", "ink b on warn")
+        if self.observes:
+            return t(" obs " if small else " observe ", "accent on raised")
         return t(" r/o " if small else " read-only ", "muted on raised")
 
     def git(self) -> Line:
