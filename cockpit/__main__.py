@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(args: argparse.Namespace) -> int:
-    if args.command is None:
+    if args.command in (None, "open"):
         return _terminal_ui(args)
     if args.command == "config":
         return _config(args)
@@ -83,7 +83,11 @@ def _terminal_ui(args: argparse.Namespace) -> int:
         from cockpit.tui.app import CockpitApp
 
         cockpit.runs.on_defect = _report
-        return CockpitApp(cockpit, tour=getattr(args, "tour", False)).run() or 0
+        if place := getattr(args, "address", ""):
+            from cockpit.domain.places import find
+
+            find(place, cockpit.settings.hosts, cockpit.settings.clusters)  # a mistake is told before the screen is taken
+        return CockpitApp(cockpit, tour=getattr(args, "tour", False), place=place).run() or 0
     except CockpitError as error:
         return _tell(error)
 

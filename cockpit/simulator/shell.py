@@ -94,7 +94,9 @@ class Shell:
                 work.cancel()
             results = await asyncio.gather(work, gone, return_exceptions=True)
         code, error = results[0], results[0]
-        if isinstance(error, Exception):
+        if isinstance(error, ConnectionError):
+            code = 255  # nobody listens any more
+        elif isinstance(error, Exception):
             self._say(f"{self._host.name}: {type(error).__name__} in {process.command}: {error}")
             code = 255
         if isinstance(code, int):

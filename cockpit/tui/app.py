@@ -23,7 +23,7 @@ class CockpitApp(App[int], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "cockpit"
 
-    def __init__(self, cockpit: Cockpit, *, start: str = "overview", tour: bool = False) -> None:
+    def __init__(self, cockpit: Cockpit, *, start: str = "overview", tour: bool = False, place: str = "") -> None:
         """Raises UsageError where the person's keymap cannot be used."""
         self.skin = Skin(cockpit.user.theme, cockpit.user.ascii)
         super().__init__()
@@ -34,6 +34,8 @@ class CockpitApp(App[int], inherit_bindings=False):
         self.keymap = Keymap(cockpit.user.keymap)
         self._start = start
         self._tour = tour
+        self._place = place
+        """Where to go first; an address."""
 
     def get_css_variables(self) -> dict[str, str]:
         return super().get_css_variables() | {f"ck-{name}": value for name, value in self.skin.palette.items()}
@@ -54,6 +56,8 @@ class CockpitApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.cockpit.fleet.start)
+        if self._place and isinstance(main := self.screen_stack[0], MainScreen):
+            main.go_to(self._place)
 
     async def on_unmount(self) -> None:
         """Lets go of runs and connections; what runs on hosts goes on there."""

@@ -249,7 +249,8 @@ async def test_what_cannot_be_built_says_why(homelab: Homelab) -> None:
 
 async def test_a_project_is_taken_down_and_brought_up(homelab: Homelab) -> None:
     host, who = homelab.host, b'{"run": "cmp1", "who": "eve", "origin": "here"}'
-    assert (await host._verb("compose", "plan", "home"))["services"] == []
+    (planned,) = (await host._verb("compose", "plan", "home"))["services"]
+    assert (planned["service"], planned["change"]) == ("homepage", "keep")
     down = await host._verb("compose", "down", "home", stdin=who)
     assert down == {"done": "down"} and (await host.facts()).stopped == ("home/homepage",)
     (planned,) = (await host._verb("compose", "plan", "home"))["services"]

@@ -37,6 +37,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.zoom_out", "Smaller", "zoom", ("underscore",), "_"),
     Action("app.refresh", "Refresh", "refresh", ("ctrl+r",), "ctrl+r", description="Reads again now and sorts."),
     Action("app.menu", "Menu of all actions for the target", "menu", ("m",), "m", footer=True),
+    Action("app.command", "Command line", "command", ("colon",), ":",
+           description="A pane, an address, an action by its id, `theme light`, `q`; tab completes."),
     Action("app.palette", "Command palette", "palette", ("ctrl+p",), "ctrl+p", footer=True),
     Action("app.help", "Help for what has focus", "help", ("question_mark",), "?", footer=True),
     Action("app.arm", "Arm or disarm writing", "arm", ("W",), "W", description="For ten minutes, with a visible countdown."),

@@ -325,6 +325,8 @@ class HostsPane(Pane):
             f"{self.host}@{self.generations.key}" if self.context().focus == GENERATIONS and self.generations.key else self.host
         )
 
+    address = target
+
     def copies(self) -> list[tuple[str, str]]:
         g = self.generation
         out = [("host", self.host), ("address", self.cockpit.settings.hosts[self.host].hostname)] if self.host else []
@@ -379,7 +381,11 @@ class HostsPane(Pane):
         self._load()
 
     def turn_to(self, key: str) -> None:
-        self.hosts.select(key)
+        host, _, generation = key.partition("@")
+        self.hosts.select(host)
+        if generation:
+            self.generations.select(generation)
+            self.generations.focus()
 
     def open(self) -> None:
         if self.focused is self.hosts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from cockpit.tui.ink import t
@@ -19,8 +20,12 @@ class CopyScreen(MenuScreen):
         pane = self._main.pane
         return [
             Choice("Copy", name, text.splitlines()[0] if text else "", "", partial(self.copy, name, text))
-            for name, text in (pane.copies() if pane else [])
+            for name, text in [*(pane.copies() if pane else []), *self._address()]
         ]
+
+    def _address(self) -> list[tuple[str, str]]:
+        address = self._main.pane.address() if self._main.pane else ""
+        return [("address", address), ("open it from a shell", shlex.join(("cockpit", "open", address)))] if address else []
 
     def copy(self, name: str, text: str) -> None:
         self.app.copy_to_clipboard(text[-LIMIT:])

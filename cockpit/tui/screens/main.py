@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, EDITOR, EVERYWHERE, WHILE_TYPING, Context, possible
+from cockpit.domain.places import Place, find
 from cockpit.domain.plan import Tier
 from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, available, target_of, tier_mark
@@ -51,6 +52,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.footer.tail = {name: keymap.label(name) for name in ("app.menu", "app.help", "app.palette")}
         self.body = Widget(id="body")
         self.panes: dict[str, Pane] = {}
+        self.commands_typed: list[str] = []
+        """Of the command line, oldest first."""
         self.active = start
         self._pending = ""
         self._once: str | None = None
@@ -111,6 +114,32 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.frame()
 
         self.call_later(go)
+
+    def place(self, address: str) -> Place:
+        """UsageError where nothing is there."""
+        return find(address, self.cockpit.settings.hosts, self.cockpit.fleet.guests.clusters)
+
+    def perform_at(self, action: str, address: str) -> None:
+        """An action of the catalogue, on what has the cursor or on what an address names. It asks what its key would ask."""
+
+        async def go() -> None:
+            place = self.place(address)
+            await self.show_pane(place.pane)
+            if self.pane is not None and place.key:
+                self.pane.turn_to(f"{place.key}@{place.generation}" if place.generation else place.key)
+            self.frame()
+            self.call_after_refresh(self.perform, action)
+
+        self.call_later(go if address else partial(self.perform, action))
+
+    def go_to(self, address: str) -> None:
+        """UsageError where nothing is there."""
+        place = self.place(address)
+        key = f"{place.key}@{place.generation}" if place.generation else place.key
+        if key:
+            self.visit(place.pane, key, place.action or None)
+        else:
+            self.call_later(self.show_pane, place.pane)
 
     def timeline(self) -> None:
         """What changed, from wherever the question comes."""
@@ -284,6 +313,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "focus.next": lambda: self.turn(1),
             "focus.previous": lambda: self.turn(-1),
             "app.help": lambda: self.open_over("help", "HelpScreen"),
+            "app.command": lambda: self.open_over("command", "CommandScreen"),
             "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
