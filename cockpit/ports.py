@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
-from cockpit.domain.plan import PackageChange
+from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
-from cockpit.domain.services import LogItem, ServicesSnapshot
+from cockpit.domain.services import LogItem, Service, ServicesSnapshot, Usage
 from cockpit.domain.settings import ClusterSettings, HostSettings
 
 
@@ -124,6 +125,22 @@ class Host(Protocol):
     async def close(self) -> None: ...
 
 
+class ComposeHost(Protocol):
+    """A host that brings compose projects of its running release up and down."""
+
+    @property
+    def settings(self) -> HostSettings: ...
+
+    async def compose_plan(self, project: str) -> tuple[ServiceChange, ...]:
+        """What `up` would do to each service of a project of the running release. Refused, Locked, BuildFailed."""
+
+    def compose(
+        self, verb: Lifecycle, project: str, service: str, request: dict[str, Any]
+    ) -> AsyncIterator[str | dict[str, Any]]:
+        """Up, pull or down by the running release, under the host's lock: lines as they come, then the answer
+        (docs/host-protocol.md). Locked, Refused: nothing changed. OperationFailed. OutcomeUnknown: the connection was lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildResult:
     closure: str
@@ -141,13 +158,30 @@ class ContainerEngine(Protocol):
     def logs(self, containers: Sequence[str], *, since: float | None = None, tail: int = 200) -> AsyncIterator[list[LogItem]]:
         """Live lines of these containers, merged, in batches. Bounded: what overflows is dropped, with a LogGap."""
 
-    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
-        """The newest `tail` lines that one container has written, oldest first; of a container that is gone, none."""
+    async def history(self, containers: Sequence[str], *, since: float | None = None, tail: int | None = 200) -> list[LogItem]:
+        """Lines up to now, merged by time; `tail` of each container, None for all. Bounded, with a LogGap where more is there."""
 
-    async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
-        """container id -> (cpu percent, memory bytes)."""
+    async def usage(self, containers: Sequence[str]) -> dict[str, Usage]:
+        """By container id. The cpu is that since the call before: the first one says 0."""
+
+    async def container(self, container: str) -> ContainerDetail | None:
+        """As it is now, past every cache; None when it is gone."""
+
+    async def change(self, container: str, verb: Lifecycle, *, grace: float) -> None:
+        """Start, stop or restart; `grace` seconds pass between signal and kill. What became of it is read by `container`.
+        OperationFailed, Conflict: nothing came of it. Unreachable: it may have."""
 
     async def close(self) -> None: ...
+
+
+class ContainerShell(Protocol):
+    """A shell in a container, in the terminal of this process."""
+
+    def command(self, service: Service) -> tuple[str, ...]:
+        """The program and its arguments."""
+
+    async def open(self, service: Service) -> int:
+        """To its end; its exit status."""
 
 
 class Hypervisor(Protocol):

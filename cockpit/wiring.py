@@ -23,10 +23,12 @@ from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
+from cockpit.actions.services import ServiceActions
 from cockpit.actions.world import World, count
 from cockpit.adapters.audit import FileAuditLog
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker import DockerEngine
+from cockpit.adapters.docker.shell import SystemShell
 from cockpit.adapters.git import GitRepository, GitWorkTree
 from cockpit.adapters.nixos.host import NixosHost
 from cockpit.adapters.proxmox.cluster import ProxmoxCluster
@@ -80,12 +82,16 @@ def open_cockpit(
     guests = Guests(clusters, clock)
     guest_actions = GuestActions(clusters, settings, operations, clock, who)
     guest_actions.changed.append(lambda name: guests.clusters[name].poke())
+    fleet = Fleet(hosts, engines, repository, clock, audit, settings, guests)
+    shell = SystemShell(settings.hosts, keys)
+    services = ServiceActions(engines, hosts, settings, operations, clock, who, origin, shell, gate, audit)
+    services.changed.append(lambda name: fleet.services[name].poke())
     return Cockpit(
         settings=settings,
         user=user,
         clock=clock,
         repository=repository,
-        fleet=Fleet(hosts, engines, repository, clock, audit, settings, guests),
+        fleet=fleet,
         deploy=Deploy(world),
         rollback=Rollback(world),
         resume=Resume(world),
@@ -94,6 +100,7 @@ def open_cockpit(
         files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations),
         guests=guest_actions,
+        services=services,
         gate=gate,
         audit=audit,
         runs=Runs(clock),

@@ -14,6 +14,7 @@ from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
 from cockpit.actions.safety import Gate
+from cockpit.actions.services import ServiceActions
 from cockpit.domain.errors import Defect, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.ids import new_run_id
@@ -104,6 +105,7 @@ class Cockpit:
     files: Files
     file_actions: FileActions
     guests: GuestActions
+    services: ServiceActions
     gate: Gate
     audit: AuditLog
     runs: Runs

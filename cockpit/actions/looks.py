@@ -15,7 +15,6 @@ from cockpit.domain.guests import ClusterSnapshot
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.plan import Change
 from cockpit.domain.releases import Release
-from cockpit.domain.services import Service, ServicesSnapshot
 from cockpit.observe.observation import Observation, Observer
 
 T = TypeVar("T")
@@ -41,10 +40,6 @@ class Drift:
     detail: str = ""
 
 
-async def services(cockpit: Cockpit, hosts: Sequence[str]) -> tuple[Look[ServicesSnapshot], ...]:
-    return await _read({name: cockpit.fleet.services[name] for name in hosts})
-
-
 async def facts(cockpit: Cockpit, hosts: Sequence[str]) -> tuple[Look[HostFacts], ...]:
     return await _read({name: cockpit.fleet.hosts[name] for name in hosts})
 
@@ -65,36 +60,6 @@ async def releases(cockpit: Cockpit, hosts: Sequence[str]) -> tuple[tuple[Releas
     """Newest first, of these hosts; and how each host's reading went."""
     looked = await facts(cockpit, hosts)
     return tuple(r for r in cockpit.fleet.releases() if set(r.hosts) & set(hosts)), looked
-
-
-async def chosen(cockpit: Cockpit, targets: Sequence[str]) -> tuple[tuple[Service, ...], tuple[CockpitError, ...]]:
-    """Services by `[HOST/]PROJECT[/SERVICE]`, each part a name or a glob; and the errors of hosts that could not be asked.
-
-    Raises UsageError for a target that nothing matches although every host answered."""
-    looked = await services(cockpit, list(cockpit.fleet.services))
-    errors = tuple(look.error for look in looked if look.error is not None)
-    known = [s for look in looked if look.value is not None for s in look.value.services if s.container]
-    found: dict[str, Service] = {}
-    for target in targets:
-        matched = [s for s in known if _matches(s, target)]
-        if not matched and not errors:
-            near = ", ".join(sorted({f"{s.host}/{s.ref}" for s in known})[:6])
-            raise UsageError(f"no service matches {target!r}", f"there are {near}" if near else "no container runs")
-        found.update({s.container: s for s in matched})
-    return tuple(found.values()), errors
-
-
-def _matches(service: Service, target: str) -> bool:
-    parts = target.split("/")
-    candidates: tuple[tuple[str, ...], ...] = (
-        (service.project,),
-        (service.service,),
-        (service.project, service.service),
-        (service.host, service.project),
-        (service.host, service.project, service.service),
-    )
-    candidates = tuple(names for names in candidates if len(names) == len(parts))
-    return any(all(fnmatchcase(a, b) for a, b in zip(names, parts, strict=True)) for names in candidates)
 
 
 async def drift(cockpit: Cockpit, hosts: Sequence[str], run: Run) -> tuple[Look[tuple[Drift, ...]], ...]:

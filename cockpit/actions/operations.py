@@ -128,7 +128,7 @@ class Operations:
             self._record(run, operation, outcome)
             return run.finish(outcome, unknown)
         error = Refused(f"{how}; nothing changed", "", "--yes to apply" if self._gate.headless else "")
-        run.emit(Cancelled, text=error.what)
+        run.emit(Cancelled, text=f"{error.what}; {error.hint}" if error.hint else error.what)
         targets = operation.targets if operation is not None else ("",)
         return run.finish(Outcome(run.id, Exit.REFUSED, tuple(_failed(target, error) for target in targets)), how)
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,12 +65,28 @@ async def run(
 
 
 async def foreground(argv: Sequence[str], *, cwd: str | os.PathLike[str] | None = None) -> int:
-    """A program that has the terminal, to its end: a person is at it, so there is no deadline."""
+    """A program that has the terminal, to its end: a person is at it, so there is no deadline. Its ctrl+c is not ours."""
+    with _deaf_to_interrupts():
+        try:
+            started = await asyncio.create_subprocess_exec(*argv, cwd=cwd)
+        except FileNotFoundError:
+            raise UsageError(f"{argv[0]} is not installed", "", f"install {argv[0]}, or put it on PATH") from None
+        except OSError as error:
+            raise CockpitError(f"{argv[0]} cannot be started", str(error)) from None
+        return await started.wait()
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A handler, not SIG_IGN: that one the program would inherit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
-        started = await asyncio.create_subprocess_exec(*argv, cwd=cwd)
-    except OSError as error:
-        raise CockpitError(f"{argv[0]} cannot be started", str(error)) from None
-    return await started.wait()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def chunks(

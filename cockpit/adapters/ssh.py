@@ -269,7 +269,7 @@ class SshConnection:
         finally:
             self._end(process)
 
-    async def both(self, command: str, *, deadline: float) -> AsyncIterator[tuple[str, bytes]]:
+    async def both(self, command: str, *, deadline: float, stdin: bytes = b"") -> AsyncIterator[tuple[str, bytes]]:
         """Lines of standard error as they come, as ("err", line); then ("out", everything) and ("code", number)."""
         connection = await self._connected()
         import asyncssh
@@ -279,7 +279,7 @@ class SshConnection:
                 process = await self._start(connection, command)
                 reading = asyncio.ensure_future(_read(process.stdout))
                 try:
-                    process.stdin.write_eof()
+                    await self._feed(process, stdin)
                     while line := await process.stderr.readline():
                         yield "err", line
                     yield "out", await reading

@@ -30,8 +30,8 @@ from cockpit.domain.events import (
     Waiting,
     Warned,
 )
-from cockpit.domain.plan import Plan
-from cockpit.domain.services import LogItem
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Plan, Tier
 from cockpit.domain.text import plain
 
 SUMMARY_MOST = 900_000
@@ -107,6 +107,9 @@ class GitHub:
         self._append(self._summary_file, self.summary(outcome))
         self._append(self._output_file, outputs(outcome))
 
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        self._guarded("operation", list(words.operation_lines(operation, tier)))
+
     def error(self, error: CockpitError) -> None:
         if isinstance(error, SettingsError):
             for c in error.complaints:
@@ -126,13 +129,6 @@ class GitHub:
         lines = Collected()
         Text(lines).rows(kind, columns, rows)
         self._guarded(kind.lower(), lines.all)
-
-    def log(self, item: LogItem) -> None:
-        # `::` is a command at the start of a line only, where we write the time; the old form is one anywhere
-        lines = Collected()
-        Text(lines).log(item)
-        for line in lines.all:
-            self._out.line(line.replace("##[", "## ["))
 
     def summary(self, outcome: Outcome) -> str:
         rows = [f"### cockpit: {words.result(outcome).replace('-', ' ')} (run `{outcome.run}`)", ""]

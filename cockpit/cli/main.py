@@ -9,15 +9,17 @@ import signal
 from collections.abc import Callable
 
 from cockpit.actions.bundle import Cockpit
+from cockpit.actions.doing import operation
 from cockpit.actions.run import Run
 from cockpit.actions.status import status
-from cockpit.cli import show
+from cockpit.cli import services, show
 from cockpit.cli.choice import patterns, select
 from cockpit.cli.github import GitHub
 from cockpit.cli.output import Json, Pipe, Renderer, Text, stdout
 from cockpit.domain.errors import CockpitError, Exit, UsageError, worst
 from cockpit.domain.events import Outcome
-from cockpit.domain.plan import Allow, Plan, Take
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Allow, Plan, Take, Tier
 
 Opener = Callable[[argparse.Namespace], Cockpit]
 
@@ -36,18 +38,21 @@ def renderer(args: argparse.Namespace, out: Pipe | None = None) -> Renderer:
 
 def run(args: argparse.Namespace, open_cockpit: Opener, out: Pipe | None = None) -> Exit:
     """Runs one command. Raises only defects."""
+    out = out or stdout()
     face = renderer(args, out)
     try:
-        return asyncio.run(_run(args, open_cockpit, face))
+        return asyncio.run(_run(args, open_cockpit, face, out))
     except CockpitError as error:
         face.error(error)
         return error.exit
     except KeyboardInterrupt:
+        if args.command == "logs":
+            return Exit.DONE
         face.error(UsageError("interrupted", "before anything was changed"))
         return Exit.REFUSED
 
 
-async def _run(args: argparse.Namespace, open_cockpit: Opener, face: Renderer) -> Exit:
+async def _run(args: argparse.Namespace, open_cockpit: Opener, face: Renderer, out: Pipe) -> Exit:
     # A runner that cancels a job sends SIGINT, then SIGTERM: both let go of the transaction in the same way.
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - inside a coroutine there is one
@@ -58,6 +63,11 @@ async def _run(args: argparse.Namespace, open_cockpit: Opener, face: Renderer) -
             return await _status(cockpit, args, face)
         if args.command in show.COMMANDS:
             return await show.run(cockpit, args, face)
+        if args.command == "services":
+            names = select(cockpit.settings.hosts.values(), patterns(args))
+            return await services.show_services(cockpit.fleet, names, args.output == "json", out)
+        if args.command == "logs":
+            return await services.show_logs(cockpit, args, out)
         return await _action(cockpit, args, face)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
@@ -68,6 +78,17 @@ async def _status(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) ->
     found = await status(cockpit.fleet, select(cockpit.settings.hosts.values(), patterns(args)))
     face.status(found)
     return worst([host.error.exit for host in found if host.error is not None])
+
+
+async def _do(cockpit: Cockpit, args: argparse.Namespace, run: Run, follower: Follower, face: Renderer) -> Outcome:
+    """Never a question: what is more than reversible needs --yes."""
+
+    async def approve(planned: Operation, tier: Tier) -> bool:
+        follower.catch_up()
+        face.operation(planned, tier)
+        return bool(args.yes) or tier.value <= Tier.REVERSIBLE.value
+
+    return await operation(cockpit, args.action, args.targets)(run, approve)
 
 
 async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
@@ -82,7 +103,10 @@ async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) ->
     run.approve = approve
     following = asyncio.create_task(follower.follow())
     try:
-        outcome = await _execute(cockpit, args, run)
+        if args.command == "do":
+            outcome = await _do(cockpit, args, run, follower, face)
+        else:
+            outcome = await _execute(cockpit, args, run)
     except BaseException:
         following.cancel()
         raise

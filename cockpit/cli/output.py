@@ -13,7 +13,6 @@ from typing import Any, Protocol, TextIO
 
 from cockpit.actions.status import HostStatus
 from cockpit.cli import words
-from cockpit.domain import units
 from cockpit.domain.errors import CockpitError, Exit
 from cockpit.domain.events import (
     Cancelled,
@@ -27,8 +26,8 @@ from cockpit.domain.events import (
     Waiting,
     Warned,
 )
-from cockpit.domain.plan import Plan
-from cockpit.domain.services import LogItem, LogLine
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Plan, Tier
 from cockpit.domain.text import lines, plain
 
 
@@ -36,6 +35,9 @@ class Renderer(Protocol):
     def event(self, event: Event) -> None: ...
 
     def plan(self, plan: Plan) -> None: ...
+
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        """What is about to be done; the tier is the one that counts."""
 
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None: ...
 
@@ -46,8 +48,6 @@ class Renderer(Protocol):
 
     def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
         """A table: what `kind` names, one row each."""
-
-    def log(self, item: LogItem) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Pipe:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody reads any more."""
+        return self._closed
 
     def line(self, text: str = "") -> None:
         if self._closed:
@@ -131,6 +136,10 @@ class Text:
             self._out.line(line)
         self._out.line()
 
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        for line in words.operation_lines(operation, tier):
+            self._out.line(line)
+
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None:
         for host in outcome.hosts:
             number = f", generation {host.generation}" if host.generation is not None else ""
@@ -171,11 +180,6 @@ class Text:
             )
             self._out.line("  ".join(fields).rstrip())
 
-    def log(self, item: LogItem) -> None:
-        source = "/".join(part for part in (item.host, item.project, item.service) if part)
-        mark = "│" if isinstance(item, LogLine) else "─"
-        self._out.line(f"{units.exact_time(item.time)} {source} {mark} {plain(item.text)}")
-
     def _step(self, event: Event, mark: str, duration: str, note: str) -> None:
         self._out.line(f"{event.host:<12} {mark} {plain(event.step):<10} {duration:>6}  {plain(note)}".rstrip())
 
@@ -198,6 +202,9 @@ class Json:
     def plan(self, plan: Plan) -> None:
         self._write("Plan", plan, nothing_to_do=plan.nothing_to_do, tier=plan.tier)
 
+    def operation(self, operation: Operation, tier: Tier) -> None:
+        self._write("Operation", operation, tier=tier)
+
     def outcome(self, outcome: Outcome, dropped: int = 0) -> None:
         self._write("Outcome", outcome, result=words.result(outcome), dropped=dropped)
 
@@ -216,9 +223,6 @@ class Json:
     def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
         for row in rows:
             self._out.line(json.dumps({"event": kind, **row.fields}, default=_plain_value))
-
-    def log(self, item: LogItem) -> None:
-        self._write(type(item).__name__, item)
 
     def _write(self, kind: str, value: Any, **more: object) -> None:  # noqa: ANN401 - any dataclass
         self._out.line(json.dumps({"event": kind, **dataclasses.asdict(value), **more}, default=_plain_value))

@@ -15,6 +15,7 @@ exit codes:
    3 host cannot be reached          9 refused; nothing changed
    4 build failed; nothing changed  10 plan, --dry-run: something to do
    5 failed and reverted            11 outcome unknown: cockpit attach
+                                    12 tried, and did not work
 """
 
 
@@ -55,17 +56,13 @@ def build(version: str) -> argparse.ArgumentParser:
 
     _command(commands, "status", "What runs where, and what a person should look at.")
     _command(commands, "generations", "Generations of hosts: what each one is, how it did, who made it.")
-    _command(commands, "services", "Compose services of hosts: state, health, image, ports.")
     guests = _command(commands, "guests", "Guests of Proxmox VE clusters.", hosts=False)
     guests.add_argument("clusters", nargs="*", metavar="CLUSTER", help="name or glob; all without one")
     releases = _command(commands, "releases", "Deploys and rollbacks, newest first.")
     releases.add_argument("--limit", type=int, default=20, metavar="N", help="as many as these (default: 20)")
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
-    logs = _command(commands, "logs", "Lines of services, merged by time across hosts.", hosts=False)
-    logs.add_argument("targets", nargs="+", metavar="[HOST/]PROJECT[/SERVICE]", help="services; every part may be a glob")
-    logs.add_argument("--since", metavar="AGE", help="30s, 10m, 2h, 3d: not older than this")
-    logs.add_argument("--tail", type=int, default=200, metavar="N", help="newest lines of each service (default: 200)")
-    logs.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until interrupted")
+
+    _services(commands)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
@@ -97,6 +94,22 @@ def _command(
         "--known-hosts", metavar="FILE", default=argparse.SUPPRESS, help="host keys, where cockpit.yaml pins none"
     )
     return parser
+
+
+def _services(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _command(commands, "services", "Every service of the compose projects: state, health, restarts, image.")
+
+    logs = _command(commands, "logs", "Lines of services, merged by time.", hosts=False)
+    logs.add_argument("targets", nargs="+", metavar="TARGET", help="HOST/PROJECT/SERVICE, or HOST/PROJECT for all of a project")
+    logs.add_argument("--since", metavar="AGE", help="not older than this: 30s, 10m, 2h, 1d")
+    logs.add_argument("--tail", type=int, metavar="N", help="the last N lines of each (default: 200, with --since all)")
+    logs.add_argument("--follow", action="store_true", help="go on with new lines until interrupted")
+
+    do = _command(commands, "do", "One operation of the terminal UI: restart a service, start a guest.", hosts=False)
+    do.add_argument("action", metavar="ACTION", help="an id of docs/reference/keys.md, e.g. service.restart")
+    do.add_argument("targets", nargs="+", metavar="TARGET", help="HOST/PROJECT[/SERVICE], or CLUSTER/VMID[@SNAPSHOT]")
+    do.add_argument("--yes", action="store_true", help="also what interrupts or loses data; without it that is refused")
+    do.add_argument("--approve-host", action="append", default=[], metavar="HOST", help="a protected host or cluster")
 
 
 def _changes(parser: argparse.ArgumentParser) -> None:

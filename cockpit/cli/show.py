@@ -1,11 +1,9 @@
-"""The commands that only look: services, guests, generations, releases, drift, logs. One dead system is a line, never the end."""
+"""The commands that only look: guests, generations, releases, drift. One dead system is a line, never the end."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import heapq
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -15,40 +13,15 @@ from cockpit.actions.looks import Look
 from cockpit.cli import words
 from cockpit.cli.choice import patterns, select
 from cockpit.cli.output import Column, Renderer, Row
-from cockpit.domain.errors import CockpitError, Exit, UsageError, worst
+from cockpit.domain.errors import CockpitError, Exit, worst
 from cockpit.domain.guests import ClusterSnapshot, Guest
 from cockpit.domain.hosts import Generation
 from cockpit.domain.releases import Release
-from cockpit.domain.services import Health, LogItem, Service
 from cockpit.domain.units import age, exact_time, short_size
-
-MOST_LINES = 100_000
-"""Lines of one service that can be asked for."""
-_AGES = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 async def run(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
     return await COMMANDS[args.command](cockpit, args, face)
-
-
-async def _services(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
-    looked = await looks.services(cockpit, _hosts(cockpit, args))
-    now = cockpit.clock.now()
-    columns = _columns("host", "service", "state", "health", ">up", ">restarts", "image", "ports")
-    found = [s for look in looked if look.value is not None for s in look.value.services]
-    face.rows("Service", columns, [_service(s, now) for s in found])
-    return _errors(looked, face)
-
-
-def _service(service: Service, now: float) -> Row:
-    health = "" if service.health is Health.NONE else service.health.value
-    since = age(now - service.since) if service.since is not None else ""
-    state = service.state.value if service.exit_code in (None, 0) else f"{service.state.value} ({service.exit_code})"
-    return Row(
-        (service.host, service.ref, f"{state}, out of memory" if service.oom else state, health, since, str(service.restarts),
-         service.image, ",".join(map(str, service.ports))),
-        dataclasses.asdict(service) | {"broken": service.broken},
-    )  # fmt: skip
 
 
 async def _guests(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
@@ -123,41 +96,6 @@ async def _drift(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> 
     return worst([_errors(looked, face), Exit.TO_DO if found else Exit.DONE])
 
 
-async def _logs(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
-    since = cockpit.clock.now() - _seconds(args.since) if args.since else None
-    if not 0 < args.tail <= MOST_LINES:
-        raise UsageError(f"--tail {args.tail}", f"it is a number from 1 to {MOST_LINES}")
-    chosen, errors = await looks.chosen(cockpit, args.targets)
-    for error in errors:
-        face.error(error)
-    if args.follow:
-        stream = cockpit.fleet.logs(chosen, since, args.tail)
-        try:
-            async for batch in stream:
-                for item in batch:
-                    face.log(item)
-        finally:
-            await stream.aclose()
-    else:
-        lines: list[list[LogItem]] = []
-        for service in chosen:
-            try:
-                lines.append(await cockpit.fleet.recent(service, since, args.tail))
-            except CockpitError as error:
-                errors = (*errors, error)
-                face.error(error)
-        for item in heapq.merge(*lines, key=lambda item: item.time):
-            face.log(item)
-    return worst([error.exit for error in errors])
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if found is None:
-        raise UsageError(f"--since {text}", "it is an age such as 30s, 10m, 2h or 3d")
-    return int(found[1]) * _AGES[found[2]]
-
-
 def _columns(*titles: str) -> tuple[Column, ...]:
     """`>` before a title: to the right."""
     return tuple(Column(title.lstrip(">").upper(), title.startswith(">")) for title in titles)
@@ -175,10 +113,8 @@ def _errors(looked: Sequence[Look[Any]], face: Renderer) -> Exit:
 
 
 COMMANDS: dict[str, Callable[[Cockpit, argparse.Namespace, Renderer], Awaitable[Exit]]] = {
-    "services": _services,
     "guests": _guests,
     "generations": _generations,
     "releases": _releases,
     "drift": _drift,
-    "logs": _logs,
 }

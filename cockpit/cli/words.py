@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from cockpit.domain.errors import Exit
 from cockpit.domain.events import Outcome
-from cockpit.domain.plan import HostPlan, Plan
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import HostPlan, Plan, Tier
 from cockpit.domain.text import plain
 
 RESULTS: dict[Exit, str] = {
@@ -22,6 +23,7 @@ RESULTS: dict[Exit, str] = {
     Exit.REFUSED: "refused",
     Exit.TO_DO: "to-do",
     Exit.UNKNOWN: "unknown",
+    Exit.FAILED: "failed",
 }
 """What `result` says to a workflow, one word per exit code."""
 
@@ -89,6 +91,20 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for name, problem in plan.failures:
         yield f"  {name}"
         yield f"    {'no plan':<14} {plain(problem.what)}"
+
+
+def operation_lines(operation: Operation, tier: Tier) -> Iterator[str]:
+    note = {Tier.OUTAGE: " (an outage)", Tier.DATA_LOSS: " (loses data)"}.get(tier, "")
+    yield plain(operation.title) + note
+    for heading, impacts in (
+        ("interrupts", operation.interrupts),
+        ("lost", operation.lost),
+        ("afterwards", operation.afterwards),
+    ):
+        for impact in impacts:
+            yield f"    {heading:<14} {plain(impact.what)}{f': {plain(impact.why)}' if impact.why else ''}"
+    for command in operation.commands:
+        yield f"    $ {plain(command)}"
 
 
 def seconds(value: float) -> str:

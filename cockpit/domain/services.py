@@ -62,10 +62,19 @@ class Service:
     """Whether cockpit's release owns its project."""
     usage: Usage | None = None
     number: int = 1
+    after: tuple[str, ...] = ()
+    """Services of its project that it depends on."""
+    url: str = ""
+    """Where a person opens it, by its labels."""
 
     @property
     def ref(self) -> str:
         return f"{self.project}/{self.service}"
+
+    @property
+    def address(self) -> str:
+        """`HOST/PROJECT/SERVICE`, with its number where it is not the first; the project of a foreign container is empty."""
+        return f"{self.host}/{self.project}/{self.service}" + (f"/{self.number}" if self.number != 1 else "")
 
     @property
     def broken(self) -> bool:
@@ -116,6 +125,8 @@ class LogGap:
     time: float
     text: str
     bad: bool = False
+    marker: bool = False
+    """Put there by a person."""
 
 
 LogItem = LogLine | LogGap

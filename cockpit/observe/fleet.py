@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.hosts import Closure, Generation, HostFacts
@@ -13,6 +14,7 @@ from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot
 from cockpit.domain.settings import Settings
 from cockpit.observe.against import against, main_commit
+from cockpit.observe.containers import Containers
 from cockpit.observe.difference import GenerationDiff, difference
 from cockpit.observe.guests import Guests
 from cockpit.observe.logs import merged
@@ -49,8 +51,9 @@ class Fleet:
         self._main: Commit | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.hosts: dict[str, Observer[HostFacts]] = {name: Observer(self._reader(host), clock) for name, host in hosts.items()}
+        self.containers = Containers(engines)
         self.services: dict[str, Observer[ServicesSnapshot]] = {
-            name: Observer(engine.services, clock) for name, engine in engines.items()
+            name: Observer(partial(self._read_engine, name), clock) for name in engines
         }
         self.guests = guests or Guests({}, clock)
         self.tree: Observer[TreeState] = Observer(self._read_tree, clock)
@@ -86,9 +89,14 @@ class Fleet:
         """Live lines of these services, of any hosts, in batches. Close it (`aclose`) to stop."""
         return merged(self._engines, services, self._clock, since, tail)
 
-    async def recent(self, service: Service, since: float | None, tail: int) -> list[LogItem]:
-        """The newest lines that one service has written, oldest first."""
-        return await self._engines[service.host].recent(service.container, since=since, tail=tail)
+    async def history(self, services: Sequence[Service], since: float | None, tail: int | None) -> list[LogItem]:
+        """Lines of these services up to now, merged by time. A host that does not answer raises Unreachable."""
+        by_host: dict[str, list[str]] = {}
+        for service in services:
+            if service.container:
+                by_host.setdefault(service.host, []).append(service.container)
+        found = await asyncio.gather(*(self._engines[h].history(c, since=since, tail=tail) for h, c in by_host.items()))
+        return sorted((item for items in found for item in items), key=lambda item: item.time)
 
     def releases(self) -> tuple[Release, ...]:
         """Every attempt that is known, joined by run, newest first."""
@@ -117,6 +125,11 @@ class Fleet:
         if found is None:
             raise UsageError(f"{host} has no generation {number}")
         return found
+
+    async def _read_engine(self, name: str) -> ServicesSnapshot:
+        """What is not looked at is not measured: that is one request for each container."""
+        seen = await self._engines[name].services()
+        return await self.containers.measured(name, seen) if self.services[name].is_shown else seen
 
     def _reader(self, host: Host) -> Callable[[], Awaitable[HostFacts]]:
         async def read() -> HostFacts:

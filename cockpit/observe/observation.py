@@ -58,6 +58,10 @@ class Observer(Generic[T]):
             self._wake.set()
         self._shown = shown
 
+    @property
+    def is_shown(self) -> bool:
+        return self._shown
+
     def poke(self) -> None:
         """Reads as soon as possible, without waiting for the answer."""
         self._wake.set()

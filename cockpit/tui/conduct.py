@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, Context
+from cockpit.actions.doing import GUEST_VERBS, SERVICE_VERBS
 from cockpit.actions.operations import Approval
 from cockpit.actions.run import Run
 from cockpit.actions.safety import raised
+from cockpit.domain.containers import Lifecycle
 from cockpit.domain.events import Outcome
 from cockpit.domain.guests import Verb
 from cockpit.domain.operation import Operation
@@ -21,18 +23,6 @@ from cockpit.tui.widgets.surface import Handlers
 
 if TYPE_CHECKING:
     from textual.app import App
-
-
-GUEST_VERBS = {
-    "guest.start": Verb.START,
-    "guest.shutdown": Verb.SHUTDOWN,
-    "guest.stop": Verb.STOP,
-    "guest.reboot": Verb.REBOOT,
-    "guest.snapshot": Verb.SNAPSHOT,
-    "guest.backup": Verb.BACKUP,
-    "snapshot.rollback": Verb.ROLLBACK,
-    "snapshot.delete": Verb.DELETE_SNAPSHOT,
-}
 
 
 class Stage(Protocol):
@@ -62,6 +52,7 @@ class Conductor:
             "release.rollback": self.rollback_to_release,
             "release.attach": self.attach,
             **{action: partial(self.change_guests, action, verb) for action, verb in GUEST_VERBS.items()},
+            **{action: partial(self.change_services, action, verb) for action, verb in SERVICE_VERBS.items()},
         }
 
     def tier(self, plan: Plan) -> Tier:
@@ -112,6 +103,17 @@ class Conductor:
         title = f"{BY_ID[action].title}: {names}"
         self.stage.say(shape("◐") + t(f" {title}", "muted"))
         self.operate(action, title, lambda run, ask: self.cockpit.guests.execute(verb, refs, run, ask, snapshot=old))
+
+    def change_services(self, action: str, verb: Lifecycle) -> None:
+        """The marked services, else the one under the cursor, else its project."""
+        context = self.stage.context()
+        refs = [context.project] if context.project else [s.address for s in context.services]
+        if action.startswith("project."):
+            refs = list(dict.fromkeys("/".join(ref.split("/")[:2]) for ref in refs))
+        names = refs[0].partition("/")[2] if len(refs) == 1 else f"{len(refs)} of them"
+        title = f"{BY_ID[action].title}: {names}"
+        self.stage.say(shape("◐") + t(f" {title}", "muted"))
+        self.operate(action, title, lambda run, ask: self.cockpit.services.execute(verb, refs, run, ask))
 
     def deploy(self) -> None:
         context = self.stage.context()

@@ -14,7 +14,8 @@ manifest=$(manifest_of "$1")
 [ -n "$manifest" ] || fail 2 "$1 is no release" "it has no manifest.json"
 prepare_places
 # A transaction converges by itself, after it has proved that the host can be reached. A plain rebuild has the same unit, but no holder.
-if [ -n "$(open_attempt)" ] || { unit_active && [ -e "$RUNTIME/holder.json" ]; }; then
+# One that brings a project up or down holds the unit too, and the lock below for as long.
+if [ -n "$(open_attempt)" ] || { unit_active && [ -e "$RUNTIME/holder.json" ] && ! grep -q '"kind":"compose"' "$RUNTIME/holder.json"; }; then
   say "a transaction is open: it converges by itself"
   exit 0
 fi

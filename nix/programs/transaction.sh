@@ -12,6 +12,8 @@ libexec=${COCKPIT_SELF%/bin}/libexec
 . "$libexec/containers.sh"
 # shellcheck source=projects.sh
 . "$libexec/projects.sh"
+# shellcheck source=compose.sh
+. "$libexec/compose.sh"
 # shellcheck source=check.sh
 . "$libexec/check.sh"
 # shellcheck source=attempts.sh
@@ -159,13 +161,10 @@ verb_run() { # request on standard input
     -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
     "$COCKPIT_SELF/cockpit-transaction" supervise "$run" >"$folder/systemd" 2>&1 </dev/null || status=$?
   if [ "$status" != 0 ]; then
-    local holder why
+    local why
     why=$(tr '\n' ' ' <"$folder/systemd")
     rm -rf "$folder"
-    if unit_active; then
-      holder=$(cat "$RUNTIME/holder.json" 2>/dev/null || echo '{}')
-      fail 7 "the host is locked" "$(jq -r 'if .who then "\(.who) on \(.origin): run \(.run) since \(.since | floor | todate)" else "a nixos-rebuild runs" end' <<<"$holder")" "$(jq -r 'if .run then "cockpit attach \(.run)" else "wait for it to end" end' <<<"$holder")"
-    fi
+    ! unit_active || refuse_locked
     case $why in
       # nothing was sent: no bus yet or no longer, or a shutdown is queued that starts nothing more
       *'Failed to connect'* | *'is destructive'* | *'shutting down'*) fail 3 "systemd does not start anything now" "$why" "the host is starting or stopping: try again" ;;
@@ -238,7 +237,7 @@ verb=${1:-}
 [ $# -eq 0 ] || shift
 [ "$(id -u)" = 0 ] || fail 2 "cockpit-transaction must run as root" "" "sudo /run/current-system/sw/bin/cockpit-transaction $verb"
 case $verb in
-  receive | build | check | run | confirm | recover | state | prune) prepare_places ;;
+  receive | build | check | run | compose | confirm | recover | state | prune) prepare_places ;;
 esac
 case $verb in
   receive) verb_receive "${1:-}" ;;
@@ -246,11 +245,13 @@ case $verb in
   check) check ;;
   staged) [ "${COCKPIT_STAGED:-}" = 1 ] && staged_changes "$1" "${2:-}" ;;
   run) verb_run ;;
+  compose) verb_compose "$@" ;;
+  compose-here) compose_here "$1" "$2" "${3:-}" ;;
   confirm) verb_confirm "${1:-}" "${2:-}" ;;
   recover) verb_recover "$@" ;;
   state) verb_state "$@" ;;
   prune) prune ;;
   supervise) supervise "${1:-}" ;;
   recover-here) recover_here ;;
-  *) fail 2 "usage: cockpit-transaction receive|build|check|run|confirm|recover|state|prune" ;;
+  *) fail 2 "usage: cockpit-transaction receive|build|check|run|compose|confirm|recover|state|prune" ;;
 esac

@@ -13,6 +13,9 @@ import pytest
 
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker.engine import DockerEngine
+from cockpit.adapters.docker.shell import CHOOSE
+from cockpit.domain.containers import Lifecycle
+from cockpit.domain.errors import Conflict, OperationFailed
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, State
 from tests.lab.engine import missing
 from tests.lab.host import ensure_app_images, ensure_image
@@ -129,16 +132,6 @@ async def test_a_change_is_announced_and_seen(engine: DockerEngine, project: Pro
     await changes.aclose()  # type: ignore[attr-defined]
 
 
-async def test_recent_lines_end_and_are_the_newest(engine: DockerEngine, project: Project) -> None:
-    web = project.run("web", "/bin/busybox seq 50; exec /bin/busybox sleep 600")
-    await until(engine, [web], "50")
-    found = await engine.recent(web, tail=3)
-    assert [(item.project, item.service, item.text) for item in found] == [(project.name, "web", str(n)) for n in (48, 49, 50)]
-    assert [item.text for item in await engine.recent(web, since=found[1].time, tail=100)] == ["50"]
-    await asyncio.to_thread(docker, "rm", "-f", web)
-    assert await engine.recent(web) == []
-
-
 @pytest.mark.parametrize("options", [(), ("-t",)], ids=["frames", "tty"])
 async def test_log_lines(engine: DockerEngine, project: Project, options: tuple[str, ...]) -> None:
     script = "echo 'INFO one'; printf '\\033]0;evil\\007two\\n'; /bin/busybox seq 2000; echo 'level=error three'"
@@ -180,4 +173,90 @@ async def test_usage(engine: DockerEngine, project: Project) -> None:
     first = (await engine.usage([web, "0" * 64]))[web]
     second = (await engine.usage([web]))[web]
     # the engine's own reading may be older than the time between ours, and a sandbox without cgroups measures nothing
-    assert first[0] == 0.0 and 0.0 <= second[0] < 100_000 and 0 <= second[1] < 1 << 30
+    assert first.cpu == 0.0 and 0.0 <= second.cpu < 100_000 and 0 <= second.memory < 1 << 30
+
+
+async def test_a_container_closely(engine: DockerEngine, project: Project) -> None:
+    # host networking: a sandbox may have no bridge
+    web = project.run(
+        "web", "exec /bin/busybox sleep 600", "--restart", "on-failure:3", "-e", "TOKEN=s3cret=x", "-e", "EMPTY=",
+        "--label", "com.docker.compose.depends_on=db:service_healthy:false,broker:service_started:true",
+        "--label", "traefik.http.routers.w.rule=Host(`docs.lab.example.org`) && PathPrefix(`/app`)",
+        "--stop-timeout", "3", "--tmpfs", "/scratch", "-v", "/usr/share:/given:ro", "-v", f"{project.name}:/data",
+        "--health-cmd", "echo well; exit 0", "--health-interval", "1s",
+    )  # fmt: skip
+    try:
+        found = await engine.container(web)
+        assert found is not None and found.running and found.container == web and found.name == f"{project.name}-web"
+        assert (found.policy, found.grace, found.image, found.restarts) == ("on-failure:3", 3.0, IMAGE, 0)
+        environment = {name: value.reveal() for name, value in found.environment}
+        assert environment["TOKEN"] == b"s3cret=x" and environment["EMPTY"] == b"" and "s3cret" not in repr(found)
+        mounts = {m.target: (m.kind, m.source, m.writable) for m in found.mounts}
+        assert mounts["/given"] == ("bind", "/usr/share", False) and mounts["/data"] == ("volume", project.name, True)
+        assert found.started is not None and "sleep 600" in found.command and found.check == "echo well; exit 0"
+        service = (await mine(engine, project))["web"]
+        assert service.after == ("db", "broker") and service.url == "https://docs.lab.example.org/app"
+        assert await engine.container("0" * 64) is None
+    finally:
+        docker("rm", "-f", web)
+        docker("volume", "rm", "-f", project.name)
+
+
+async def test_a_change_and_what_became_of_it(engine: DockerEngine, project: Project) -> None:
+    web = project.run("web", "trap 'exit 7' TERM; echo ready; while :; do /bin/busybox sleep 0.1; done")
+    before = await engine.container(web)
+    assert before is not None and before.running
+    await engine.change(web, Lifecycle.RESTART, grace=5)
+    again = await engine.container(web)
+    assert again is not None and again.running and again.started is not None and again.started > (before.started or 0)
+    await until(engine, [web], "ready", since=again.started - 0.001)
+    await engine.change(web, Lifecycle.STOP, grace=5)
+    stopped = await engine.container(web)
+    # a sandbox may have no signals but the last one
+    assert stopped is not None and stopped.state is State.EXITED and stopped.ended in ("exited 7", "exited 137, killed")
+    await engine.change(web, Lifecycle.START, grace=5)
+    assert (found := await engine.container(web)) is not None and found.running
+    # a start of what does not stay up is answered as if all were well
+    job = project.run("job", "exit 3")
+    docker("wait", job)
+    await engine.change(job, Lifecycle.START, grace=5)
+    docker("wait", job)
+    assert (ended := await engine.container(job)) is not None and (ended.running, ended.exit_code) == (False, 3)
+
+
+async def test_a_change_of_what_is_gone_or_cannot_be(engine: DockerEngine, project: Project) -> None:
+    with pytest.raises(Conflict, match="gone"):
+        await engine.change("0" * 64, Lifecycle.RESTART, grace=1)
+    broken = docker("create", "--name", f"{project.name}-broken", IMAGE, "/no/such/program")
+    project.containers.append(broken)
+    with pytest.raises(OperationFailed) as error:
+        await engine.change(broken, Lifecycle.START, grace=1)
+    assert "could not start it" in error.value.what and "no such file" in error.value.why
+    found = await engine.container(broken)
+    assert found is not None and found.exit_code == 127 and "not there" in found.ended
+
+
+async def test_old_lines_end(engine: DockerEngine, project: Project) -> None:
+    web = project.run("web", "/bin/busybox seq 500; exec /bin/busybox sleep 600")
+    db = project.run("db", "echo of db; exec /bin/busybox sleep 600")
+    await until(engine, [web], "500")
+    await until(engine, [db], "of db")
+    async with asyncio.timeout(30):
+        found = await engine.history([web, db], tail=20)
+    assert [i.text for i in found if i.service == "web"] == [str(n) for n in range(481, 501)]
+    assert [i.text for i in found if i.service == "db"] == ["of db"]
+    assert all(i.time <= after.time for i, after in pairwise(found))
+    assert len(await engine.history([web], tail=None)) == 500
+    assert await engine.history([web], since=SystemClock().now() + 5, tail=None) == []
+
+
+async def test_a_shell_is_what_is_there(engine: DockerEngine, project: Project) -> None:
+    web = project.run("web", "/bin/busybox ln -sf /bin/busybox /bin/sh; echo linked; exec /bin/busybox sleep 600")
+    await until(engine, [web], "linked")
+    command = ["docker", "exec", "-i", web, "sh", "-c", CHOOSE]
+    done = subprocess.run(command, input="echo in $0\nexit 5\n", capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (5, "in ash\n")
+    bare = project.run("bare", "/bin/busybox rm -f /bin/sh /usr/bin/sh; echo gone; exec /bin/busybox sleep 600")
+    await until(engine, [bare], "gone")
+    refused = subprocess.run(["docker", "exec", bare, "sh", "-c", CHOOSE], check=False, capture_output=True, timeout=30)
+    assert refused.returncode in (126, 127)

@@ -82,7 +82,7 @@ async def test_what_it_uses(place: Place) -> None:
     ids = [(await place.service(name)).container for name in (place.talker, place.other)]
     for _ in range(2):
         found = await place.engine.usage([*ids, "0" * 64])
-        assert found.keys() == set(ids) and all(percent >= 0 and memory >= 0 for percent, memory in found.values())
+        assert found.keys() == set(ids) and all(used.cpu >= 0 and used.memory >= 0 for used in found.values())
 
 
 async def test_its_log_goes_on_in_order(place: Place) -> None:

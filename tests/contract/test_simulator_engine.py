@@ -70,9 +70,9 @@ async def test_they_use_processors_and_memory(docker: Docker) -> None:
     first = await docker.engine.usage(ids)
     async with asyncio.timeout(10):
         second = await docker.engine.usage(ids)
-        while not all(percent > 0 for percent, _ in second.values()):
+        while not all(used.cpu > 0 for used in second.values()):
             second = await docker.engine.usage(ids)
-    assert first.keys() == set(ids) and all(memory > 1_000_000 for _, memory in first.values())
+    assert first.keys() == set(ids) and all(used.memory > 1_000_000 for used in first.values())
 
 
 async def test_logs_speak_many_dialects_and_go_on(docker: Docker) -> None:

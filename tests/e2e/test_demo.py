@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.terminal import Terminal, terminals, until
 
-READY = ("2 hosts, all well", "14 services, all well")
+READY = ("2 up", "14 well")
 
 pytestmark = [
     pytest.mark.e2e,

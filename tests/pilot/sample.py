@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Run
 from cockpit.actions.safety import Gate
+from cockpit.actions.services import ServiceActions
 from cockpit.domain.errors import CockpitError, Exit, Unreachable
 from cockpit.domain.events import HostOutcome, Outcome, Output, Progress, StepFinished, StepStarted, Waiting
 from cockpit.domain.hosts import (
@@ -42,13 +44,16 @@ from cockpit.domain.plan import Allow, Change, HostPlan, PackageChange, Plan, Se
 from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, ServicesSnapshot, State, Usage
-from cockpit.domain.settings import HostSettings, Settings, UserSettings
+from cockpit.domain.settings import HostSettings, ProjectSettings, Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet, GenerationDiff
 from cockpit.observe.observation import Observer
 from cockpit.ports import SecretStore, WorkTree
 from tests.pilot.sample_files import SampleSecrets, SampleWorkTree
 from tests.pilot.sample_guests import SampleGuests, sample_hypervisor
+from tests.pilot.sample_services import SampleContainers, SampleEngine, SampleHost
+from tests.unit.fake_clock import FakeClock
+from tests.unit.fake_containers import FakeShell
 
 NOW = 1766239631.0
 M, H, D = 60.0, 3600.0, 86400.0
@@ -240,6 +245,15 @@ _SERVICES: list[tuple[str, str, str, State, Health, float, int, int | None, str,
 ]  # fmt: skip
 
 
+ROUTES = {
+    "paperless/web": "https://docs.lab.example.org/",
+    "core/traefik": "https://traefik.lab.example.org/",
+    "observe/uptime-kuma": "https://status.lab.example.org/",
+    "home/homepage": "https://lab.example.org/",
+}
+AFTER = {"paperless/web": ("db", "broker"), "paperless/worker": ("db", "broker")}
+
+
 def services(host: str) -> ServicesSnapshot:
     found = []
     for project, on, name, state, health, age, restarts, code, image, cpu, mib, ports in _SERVICES:
@@ -249,6 +263,7 @@ def services(host: str) -> ServicesSnapshot:
             found.append(Service(host, project, name, ident, f"{project}-{name}-1", image, f"sha256:{ident}", state,
                 health, NOW - age, restarts,
                                  code, code == 137, ports, usage=Usage(cpu, mib * MIB, limit)))  # fmt: skip
+    found = [replace(s, url=ROUTES.get(s.ref, ""), after=AFTER.get(s.ref, ())) for s in found]
     return ServicesSnapshot(host, NOW - 1, tuple(sorted(found, key=lambda s: (s.project, s.service))))
 
 
@@ -323,6 +338,8 @@ class SampleFleet(Fleet):
     def __init__(self, clock: FixedClock) -> None:
         self.facts = {"homelab": homelab_facts(), "edge": edge_facts()}
         self.snapshots = {"homelab": services("homelab"), "edge": services("edge")}
+        self.engines = {name: SampleEngine(name, seen.services, clock) for name, seen in self.snapshots.items()}
+        self.containers = SampleContainers(self.engines)
         self.failing: dict[str, CockpitError] = {}
         self.extra: list[LogItem] = []
         self.more = asyncio.Event()
@@ -365,6 +382,11 @@ class SampleFleet(Fleet):
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def take(self, name: str) -> None:
+        """After a change: the engine's services are what is read."""
+        self.snapshots[name] = ServicesSnapshot(name, NOW - 1, tuple(self.engines[name].all))
+        self.services[name].poke()
 
     def silence(self, name: str) -> None:
         self.failing[name] = Unreachable(f"no connection to {name}", "timed out after 5s")
@@ -540,8 +562,14 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     repository: Any = SampleRepository()
     work_tree: WorkTree = SampleWorkTree()
     secrets: SecretStore = SampleSecrets()
-    settings = Settings(Path("/homelab"), hosts=hosts)
+    paperless = ProjectSettings("paperless", "compose/paperless", "/var/lib/cockpit/projects/paperless")
+    settings = Settings(Path("/homelab"), hosts=hosts, projects={"paperless": paperless})
     operations = Operations(clock, NoAudit(), gate, "ada", "laptop")
+    compose = {name: SampleHost(settings.hosts[name], fleet.engines[name]) for name in hosts}
+    services = ServiceActions(
+        fleet.engines, compose, settings, operations, FakeClock(NOW), "ada", "laptop", FakeShell(), gate, NoAudit()
+    )
+    services.changed.append(fleet.take)
     guests = GuestActions({"home": fleet.hypervisor}, settings, operations, clock, "ada")
     guests.changed.append(lambda name: fleet.guests.clusters[name].poke())
     return Cockpit(
@@ -549,7 +577,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
-        file_actions=FileActions(work_tree, secrets, operations), guests=guests,
+        file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
         audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0",
     )  # fmt: skip

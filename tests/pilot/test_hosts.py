@@ -176,17 +176,6 @@ async def test_levels_and_search() -> None:
         assert "paused" in screen.text
 
 
-async def test_overview_shows_problems_and_leads_to_their_object() -> None:
-    async with opened("overview") as screen:
-        assert "✕ 2 broken" in screen.text
-        assert "restart loop: 6 restarts, exit 137, out of memory" in screen.text
-        assert "held at generation 87, 3 behind" in screen.text
-        await screen.press("j", "J")
-        await screen.settle()
-        assert screen.main.active == "hosts"
-        assert "unable to create lock" in screen.text
-
-
 async def test_an_attempt_of_somebody_else_is_seen_as_open_and_can_be_attached() -> None:
     from dataclasses import replace
 

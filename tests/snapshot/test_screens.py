@@ -96,3 +96,24 @@ def test_secret_in_the_editor(snap_compare: Compare, size: tuple[int, int]) -> N
 def test_merged_logs(snap_compare: Compare) -> None:
     keys = ["space"] * 4
     assert snap_compare(CockpitApp(sample(), start="services"), terminal_size=(160, 50), run_before=after(*keys))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=identified)
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("details", ["d"]),
+        ("environment", ["E", "enter"]),
+        ("health", ["d", "right_square_bracket", "right_square_bracket"]),
+        ("stop", ["ctrl+x"]),
+    ],
+)
+def test_services(snap_compare: Compare, name: str, keys: list[str], size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[int]) -> None:
+        await pilot.pause(0.4)
+        main = pilot.app.screen_stack[0]
+        assert isinstance(main, MainScreen)
+        main.panes["services"].turn_to("homelab/paperless/web/1")
+        await after(*keys)(pilot)
+
+    assert snap_compare(CockpitApp(sample(), start="services"), terminal_size=size, run_before=run)

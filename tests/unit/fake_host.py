@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cockpit.domain.containers import Lifecycle
 from cockpit.domain.errors import CockpitError, Locked, Refused, Reverted, Unreachable
 from cockpit.domain.events import PHASES
 from cockpit.domain.hosts import (
@@ -25,7 +26,7 @@ from cockpit.domain.hosts import (
     Result,
     Verdict,
 )
-from cockpit.domain.plan import PackageChange
+from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.settings import HostSettings
 from cockpit.ports import BuildResult, HostEvent
 from tests.unit.fake_clock import START, FakeClock
@@ -78,12 +79,33 @@ class FakeHost:
         self.tasks: list[asyncio.Task[None]] = []
         self.proofs: set[str] = set()
         self.changed = asyncio.Event()
+        self.wants: list[ServiceChange] = []
+        """What `up` would do."""
+        self.composed: list[tuple[Lifecycle, str, str, dict[str, Any]]] = []
+        self.on_compose: Callable[[Lifecycle, str, str], None] = lambda verb, project, service: None
+        self.lose_compose: CockpitError | None = None
+        self.answer: dict[str, Any] = {}
         self.running = self.profile = self.boot_default = ""
         self.add_generation(first, commit)
 
     @property
     def settings(self) -> HostSettings:
         return self._settings
+
+    async def compose_plan(self, project: str) -> tuple[ServiceChange, ...]:
+        self._call("compose_plan")
+        return tuple(c for c in self.wants if c.project == project)
+
+    async def compose(
+        self, verb: Lifecycle, project: str, service: str, request: dict[str, Any]
+    ) -> AsyncIterator[str | dict[str, Any]]:
+        self._call("compose")
+        self.composed.append((verb, project, service, request))
+        yield f"docker compose {verb.value}"
+        self.on_compose(verb, project, service)
+        if self.lose_compose is not None:
+            raise self.lose_compose
+        yield self.answer
 
     def add_generation(self, number: int, commit: str | None, verdict: Verdict = Verdict.GOOD, run: bool = True) -> Generation:
         """A generation that was switched to some time ago."""

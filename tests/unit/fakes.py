@@ -21,16 +21,18 @@ from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
+from cockpit.actions.services import ServiceActions
 from cockpit.actions.world import World
 from cockpit.adapters.git import GitWorkTree
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.repository import Commit, TreeState
-from cockpit.domain.services import Health, LogItem, LogLine, Service, ServicesSnapshot, State
+from cockpit.domain.services import LogLine
 from cockpit.domain.settings import HostSettings, ProjectSettings, SecretSettings, Settings, Timing, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from tests.unit.fake_clock import START, FakeClock, sha
+from tests.unit.fake_containers import FakeEngine, FakeShell, service
 from tests.unit.fake_host import FakeHost, Trouble
 
 __all__ = ["START", "FakeAudit", "FakeClock", "FakeEngine", "FakeHost", "FakeRepository", "Homelab", "Trouble"]
@@ -130,39 +132,6 @@ class FakeRepository:
         return {c: self.commits[c] for c in commits if c in self.commits}
 
 
-class FakeEngine:
-    def __init__(self, host: str, services: Iterable[Service], clock: FakeClock) -> None:
-        self.host = host
-        self.all = list(services)
-        self.clock = clock
-        self.lines: list[LogItem] = []
-        self.queue: asyncio.Queue[str] = asyncio.Queue()
-
-    async def services(self) -> ServicesSnapshot:
-        return ServicesSnapshot(self.host, self.clock.now(), tuple(sorted(self.all, key=lambda s: (s.project, s.service))))
-
-    async def changes(self) -> AsyncIterator[str]:
-        while True:
-            yield await self.queue.get()
-
-    async def logs(
-        self, containers: Sequence[str], *, since: float | None = None, tail: int = 200
-    ) -> AsyncIterator[list[LogItem]]:
-        names = {s.service for s in self.all if s.container in containers}
-        yield [line for line in self.lines if line.service in names][-tail:]
-        await asyncio.Event().wait()
-
-    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
-        names = {s.service for s in self.all if s.container == container}
-        return [line for line in self.lines if line.service in names and (since is None or line.time > since)][-tail:]
-
-    async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
-        return dict.fromkeys(containers, (1.5, 50000000))
-
-    async def close(self) -> None:
-        pass
-
-
 async def until(reached: Callable[[], bool]) -> None:
     """Lets the loop turn until a story has come this far; fails when it never does."""
     for _ in range(10_000):
@@ -170,11 +139,6 @@ async def until(reached: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("the story never came this far")
-
-
-def service(host: str, project: str, name: str, state: State = State.RUNNING) -> Service:
-    container = f"{host}-{project}-{name}"
-    return Service(host, project, name, container, container, f"{name}:1", "sha256:1", state, Health.HEALTHY, START - 3600)
 
 
 @dataclass
@@ -238,6 +202,8 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         work_tree=work_tree, files=Files(work_tree, world.secrets, clock),
         file_actions=FileActions(work_tree, world.secrets, Operations(clock, audit, gate, "ada", "laptop")),
         guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
+        services=ServiceActions(engines, hosts, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada", "laptop",
+                                FakeShell(), gate, audit),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit)

@@ -13,7 +13,7 @@ import pytest
 from cockpit.adapters.docker import engine as engine_module
 from cockpit.adapters.docker.engine import DockerEngine
 from cockpit.domain.errors import CockpitError, Unreachable
-from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, State
+from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, State, Usage
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_engine import FakeEngine, ident
 
@@ -113,10 +113,10 @@ async def test_usage_needs_two_readings_and_leaves_out_the_cache(
     idle = fake.add("c", "core", "idle")
     stats = {"cpu_stats": {"cpu_usage": {"total_usage": 1e9}}, "memory_stats": {"usage": 1000, "stats": {"inactive_file": 400}}}
     fake.containers[web]["stats"] = stats
-    assert await engine.usage([web, idle, ident("f")]) == {web: (0.0, 600)}
+    assert await engine.usage([web, idle, ident("f")]) == {web: Usage(0.0, 600)}
     clock.time += 2
     fake.containers[web]["stats"] = stats | {"cpu_stats": {"cpu_usage": {"total_usage": 2e9}}}
-    assert await engine.usage([web]) == {web: (50.0, 600)}
+    assert await engine.usage([web]) == {web: Usage(50.0, 600)}
 
 
 async def test_an_engine_that_refuses_or_is_gone(fake: FakeEngine, engine: DockerEngine) -> None:

@@ -220,6 +220,9 @@ def test_an_open_attempt() -> None:
     facts = read(opened, {"unit": "activating\n"}, holder)
     assert (facts.attempts[0].phase, facts.holder and facts.holder.run) == (None, "r5")
     assert read(opened, holder).holder is None  # not believed without the unit
+    compose = {"holder": json.dumps({"run": "r6", "who": "ada", "origin": "x", "since": NOW, "kind": "compose"})}
+    busy = read({"unit": "active"}, compose).holder
+    assert busy is not None and (busy.run, busy.kind, busy.who) == ("", "compose", "ada")  # nothing to attach to
     foreign = read({"unit": "active"}).holder
     assert foreign is not None and (foreign.who, foreign.kind) == ("nixos-rebuild", "rebuild")
 

@@ -14,6 +14,7 @@ from cockpit.domain.releases import Release
 from cockpit.domain.services import Service
 
 EVERYWHERE = "everywhere"
+OVERVIEW = "overview"
 HOSTS = "hosts"
 GENERATIONS = "generations"
 SERVICES = "services"
@@ -24,7 +25,7 @@ EDITOR = "editor"
 GUESTS = "guests"
 SNAPSHOTS = "snapshots"
 LISTS = (HOSTS, GENERATIONS, SERVICES, RELEASES, GUESTS, SNAPSHOTS)
-CONTEXTS = (EVERYWHERE, *LISTS, LOGS, FILES, EDITOR)
+CONTEXTS = (EVERYWHERE, OVERVIEW, *LISTS, LOGS, FILES, EDITOR)
 """What can have the focus. An action of EVERYWHERE works in each of the others."""
 
 
@@ -106,6 +107,10 @@ class Context:
     facts: HostFacts | None = None
     generation: Generation | None = None
     service: Service | None = None
+    services: tuple[Service, ...] = ()
+    """The marked ones, else the one under the cursor, else all of the project under it."""
+    project: str = ""
+    """`HOST/PROJECT` under the cursor, where nothing is marked."""
     release: Release | None = None
     files: FilesAt | None = None
     guests: tuple[Guest, ...] = ()

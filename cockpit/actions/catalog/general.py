@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog.base import FILES, GENERATIONS, LISTS, LOGS, RELEASES, Action, Check, Target
+from cockpit.actions.catalog.base import FILES, GENERATIONS, LISTS, LOGS, OVERVIEW, RELEASES, Action, Check, Target
 
 ACTIONS: tuple[Action, ...] = (
     Action("pane.overview", "Overview", "overview", ("1",), "1", target=Target.PANE, description="Problems first."),
@@ -23,9 +23,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("move.bottom", "Last row", "last", ("G", "end"), "G", description="In logs: back to the newest line, following."),
     Action("move.half_down", "Half a page down", "half down", ("ctrl+d",), "ctrl+d"),
     Action("move.half_up", "Half a page up", "half up", ("ctrl+u",), "ctrl+u"),
-    Action("list.open", "Open", "open", ("enter",), "enter", (*LISTS, FILES), Target.ROW, footer=True,
+    Action("list.open", "Open", "open", ("enter",), "enter", (OVERVIEW, *LISTS, FILES), Target.ROW, footer=True,
            description="Never activates."),
     Action("list.mark", "Mark", "mark", ("space",), "space", LISTS, Target.ROW, description="Marked rows are acted on together."),
+    Action("app.timeline", "What changed", "what changed", ("w",), "w", (OVERVIEW, *LISTS), footer=False,
+           description="Releases, tasks, starts, exits and reboots of everything, newest first."),
     Action("app.filter", "Filter in place", "filter", ("slash",), "/", footer=True, description="/!x inverse, /-f x fuzzy."),
     Action("app.search", "Search", "search", ("ctrl+f",), "ctrl+f"),
     Action("search.next", "Next match", "next", ("n",), "n"),

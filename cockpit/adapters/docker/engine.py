@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from cockpit.adapters.docker import lines
+from cockpit.adapters.docker.change import change
+from cockpit.adapters.docker.parse import detail_from, memory_limit, service_from
 from cockpit.adapters.docker.stream import log_chunks, open_stream
+from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.errors import CockpitError, Unreachable
-from cockpit.domain.services import Health, LogGap, LogItem, Service, ServicesSnapshot, State
+from cockpit.domain.services import LogGap, LogItem, ServicesSnapshot, Usage
 from cockpit.domain.text import plain
 from cockpit.ports import Clock
 
@@ -25,11 +28,13 @@ T = TypeVar("T")
 TIMEOUT = 10
 MOST_CONTAINERS = 500
 INSPECT_AGAIN = 30.0
-RECENT = 30.0
-"""Seconds that the lines of one container may take which are there already."""
+HISTORY = 60.0
+MOST_HISTORY = 100_000
+"""Old lines of one container."""
 QUEUE = 20_000
 """Log items that wait for the screen; then the oldest go, with a count."""
-_HEALTH = {"healthy": Health.HEALTHY, "unhealthy": Health.UNHEALTHY, "starting": Health.STARTING}
+CHANGES = 4
+"""Containers that are started or stopped at the same time: they have threads of their own, so that reading goes on."""
 
 
 class DockerEngine:
@@ -40,19 +45,22 @@ class DockerEngine:
         self._socket = socket
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"docker-{host}")
+        self._changing = ThreadPoolExecutor(max_workers=CHANGES, thread_name_prefix=f"docker-change-{host}")
         self._clients: dict[tuple[str, int], docker.APIClient] = {}
         self._inspected: dict[str, tuple[float, str, dict[str, Any]]] = {}
         self._samples: dict[str, tuple[float, float]] = {}
 
-    async def _call(self, work: Callable[[docker.APIClient], T]) -> T:
+    async def _call(
+        self, work: Callable[[docker.APIClient], T], *, deadline: float = TIMEOUT * 2, pool: ThreadPoolExecutor | None = None
+    ) -> T:
         path = await self._socket()
         try:
-            async with asyncio.timeout(TIMEOUT * 2):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, path, work)
+            async with asyncio.timeout(deadline):
+                return await asyncio.get_running_loop().run_in_executor(pool or self._pool, self._in_thread, path, work)
         except TimeoutError:
             raise Unreachable(
                 f"the container engine of {self._host} does not answer",
-                f"nothing within {TIMEOUT * 2}s",
+                f"nothing within {deadline:.0f}s",
                 "systemctl status docker",
             ) from None
 
@@ -98,7 +106,7 @@ class DockerEngine:
                     self._inspected[container] = (now, states[container], data)
         here = {row["Id"] for row in rows}
         self._inspected = {k: v for k, v in self._inspected.items() if k in here}
-        services = [self._service(row, self._inspected[row["Id"]][2]) for row in rows if row["Id"] in self._inspected]
+        services = [service_from(self._host, row, self._inspected[row["Id"]][2]) for row in rows if row["Id"] in self._inspected]
         services.sort(key=lambda s: (s.project, s.service, s.number))
         return ServicesSnapshot(self._host, now, tuple(services))
 
@@ -106,39 +114,51 @@ class DockerEngine:
         known = self._inspected.get(row["Id"])
         return known is None or known[1] != _coarse(row) or now - known[0] > INSPECT_AGAIN
 
-    def _service(self, row: dict[str, Any], data: dict[str, Any]) -> Service:
-        labels = row.get("Labels") or {}
-        state = data.get("State") or {}
-        name = plain(str(data.get("Name", "")).lstrip("/"))
-        policy = ((data.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"
-        running = state.get("Status") in ("running", "restarting", "paused")
-        try:
-            status = State(state.get("Status", "dead"))
-        except ValueError:
-            status = State.DEAD
-        return Service(
-            host=self._host,
-            project=plain(labels.get("com.docker.compose.project", "")),
-            service=plain(labels.get("com.docker.compose.service", "")) or name,
-            container=row["Id"],
-            name=name,
-            image=plain(str((data.get("Config") or {}).get("Image") or row.get("Image", ""))).partition("@")[0],
-            image_id=plain(str(row.get("ImageID", ""))),
-            state=status,
-            health=_HEALTH.get((state.get("Health") or {}).get("Status", ""), Health.NONE),
-            since=lines.stamp(str(state.get("StartedAt" if running else "FinishedAt", ""))),
-            restarts=int(data.get("RestartCount") or 0),
-            exit_code=None if running and not data.get("RestartCount") else state.get("ExitCode"),
-            oom=bool(state.get("OOMKilled")),
-            ports=tuple(sorted({int(p["PublicPort"]) for p in row.get("Ports") or () if p.get("PublicPort")})),
-            oneshot=policy in ("no", "on-failure"),
-            owned=bool(labels.get("com.docker.compose.project")),
-            number=int(labels.get("com.docker.compose.container-number") or 1),
-        )
+    # ---- one container --------------------------------------------------------------------------------------------------------
 
-    async def usage(self, containers: Sequence[str]) -> dict[str, tuple[float, int]]:
+    async def container(self, container: str) -> ContainerDetail | None:
+        data = await self._call(lambda api: _inspect(api, _known(container)))
+        return detail_from(data) if data is not None else None
+
+    async def change(self, container: str, verb: Lifecycle, *, grace: float) -> None:
+        # the answer to a stop comes when it has stopped
+        deadline = grace + TIMEOUT * 2
+        await self._call(
+            lambda api: change(api, self._host, _known(container), verb, grace), deadline=deadline, pool=self._changing
+        )
+        self._inspected.pop(container, None)
+
+    async def history(self, containers: Sequence[str], *, since: float | None = None, tail: int | None = 200) -> list[LogItem]:
+        reads = [self._old_lines(container, since, tail) for container in containers]
+        try:
+            async with asyncio.timeout(HISTORY):
+                found = await asyncio.gather(*reads)
+        except TimeoutError:
+            raise Unreachable(f"the logs on {self._host} could not be read", f"no end within {HISTORY:.0f}s", "") from None
+        return sorted((item for items in found for item in items), key=lambda item: item.time)
+
+    async def _old_lines(self, container: str, since: float | None, tail: int | None) -> list[LogItem]:
+        data = await self._call(lambda api: _inspect(api, _known(container)))
+        if data is None:
+            return [LogGap(self._host, "", "", self._clock.now(), "the container was removed", bad=False)]
+        project, service, tty = _named(data)
+        out: list[LogItem] = []
+        reader, writer = await open_stream(await self._socket(), _log_path(container, since, tail, follow=False))
+        try:
+            async for raw in log_chunks(reader, tty):
+                now = self._clock.now()
+                out += [lines.parse(self._host, project, service, err, line, now) for err, line in raw]
+                if len(out) > MOST_HISTORY:
+                    count = len(out) - MOST_HISTORY
+                    text = f"more than {MOST_HISTORY:,} lines of {service}: older ones are left out"
+                    out = [LogGap(self._host, project, service, out[count].time, text), *out[count + 1 :]]
+        finally:
+            writer.close()
+        return out
+
+    async def usage(self, containers: Sequence[str]) -> dict[str, Usage]:
         found = await self._call(lambda api: {c: _stats(api, c) for c in list(containers)[:MOST_CONTAINERS]})
-        out: dict[str, tuple[float, int]] = {}
+        out: dict[str, Usage] = {}
         for container, data in found.items():
             if not data:
                 continue
@@ -150,7 +170,9 @@ class DockerEngine:
             memory = data.get("memory_stats") or {}
             details = memory.get("stats") or {}
             cache = details.get("inactive_file", details.get("total_inactive_file", 0)) or 0
-            out[container] = (percent, max(0, int(memory.get("usage") or 0) - int(cache)))
+            known = self._inspected.get(container)
+            limit = memory_limit(known[2]) if known is not None else None
+            out[container] = Usage(percent, max(0, int(memory.get("usage") or 0) - int(cache)), limit)
         self._samples = {k: v for k, v in self._samples.items() if k in out}
         return out
 
@@ -217,42 +239,16 @@ class DockerEngine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def recent(self, container: str, *, since: float | None = None, tail: int = 200) -> list[LogItem]:
-        data = await self._call(lambda api: _inspect(api, _id(container)))
-        if data is None:
-            return []
-        project, service, tty = _named(data)
-        found: list[LogItem] = []
-        try:
-            async with asyncio.timeout(RECENT):
-                reader, writer = await self._lines(container, since, tail, follow=False)
-                try:
-                    async for raw in log_chunks(reader, tty):
-                        now = self._clock.now()
-                        found += [lines.parse(self._host, project, service, err, line, now) for err, line in raw]
-                finally:
-                    writer.close()
-        except (TimeoutError, OSError, ValueError) as error:
-            raise Unreachable(f"the container engine of {self._host} does not answer", str(error) or "timed out") from None
-        return found[-tail:]
-
-    async def _lines(
-        self, container: str, since: float | None, tail: int, *, follow: bool
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        position = f"&since={since + 1e-6:.6f}" if since is not None else ""
-        query = f"follow={int(follow)}&stdout=1&stderr=1&timestamps=1&tail={tail}{position}"
-        return await open_stream(await self._socket(), f"/v1.41/containers/{container}/logs?{query}")
-
     async def _follow(self, container: str, since: float | None, tail: int, put: Callable[[list[LogItem]], None]) -> None:
         """One container's lines until cancelled; an exit is told, and a new start is followed from where it ended."""
         last = since
         while True:
-            data = await self._call(lambda api: _inspect(api, _id(container)))
+            data = await self._call(lambda api: _inspect(api, _known(container)))
             if data is None:
                 put([LogGap(self._host, "", "", self._clock.now(), "the container was removed", bad=False)])
                 await asyncio.Event().wait()
             project, service, tty = _named(data or {})
-            reader, writer = await self._lines(container, last, tail, follow=True)
+            reader, writer = await open_stream(await self._socket(), _log_path(container, last, tail, follow=True))
             try:
                 async for raw in log_chunks(reader, tty):
                     now = self._clock.now()
@@ -278,23 +274,31 @@ class DockerEngine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+                await asyncio.to_thread(self._changing.shutdown, wait=True, cancel_futures=True)
         for client in self._clients.values():
             client.close()
         self._clients.clear()
 
 
-def _id(container: str) -> str:
+def _known(container: str) -> str:
+    """Only what the engine itself called a container becomes part of a path."""
     if not re.fullmatch(r"[0-9a-f]{12,64}", container):
         raise CockpitError(f"{container!r} is no container id")
     return container
 
 
 def _named(data: dict[str, Any]) -> tuple[str, str, bool]:
-    """Project, service (else the container's own name), and whether it writes to a terminal."""
+    """(project, service, whether it has a terminal)."""
     config = data.get("Config") or {}
     labels = config.get("Labels") or {}
     service = plain(labels.get("com.docker.compose.service", "")) or plain(str(data.get("Name", "")).lstrip("/"))
     return plain(labels.get("com.docker.compose.project", "")), service, bool(config.get("Tty"))
+
+
+def _log_path(container: str, since: float | None, tail: int | None, *, follow: bool) -> str:
+    position = f"&since={since + 1e-6:.6f}" if since is not None else ""
+    wanted = "all" if tail is None else tail
+    return f"/v1.41/containers/{container}/logs?follow={int(follow)}&stdout=1&stderr=1&timestamps=1&tail={wanted}{position}"
 
 
 def _began(data: dict[str, Any], before: dict[str, Any]) -> bool:

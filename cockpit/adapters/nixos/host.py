@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from cockpit.adapters.nixos import questions
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
-from cockpit.domain.errors import BY_EXIT, BuildFailed, CockpitError, Defect, Exit, Refused, Unreachable
+from cockpit.domain.containers import Lifecycle
+from cockpit.domain.errors import (
+    BY_EXIT,
+    BuildFailed,
+    CockpitError,
+    Defect,
+    Exit,
+    OperationFailed,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
 from cockpit.domain.hosts import HostFacts
-from cockpit.domain.plan import PackageChange
+from cockpit.domain.plan import Change, PackageChange, ServiceChange
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import lines, plain
 from cockpit.ports import BuildResult, Clock, HostEvent
@@ -21,6 +32,8 @@ from cockpit.ports import BuildResult, Clock, HostEvent
 TRANSACTION = "sudo -n /run/current-system/sw/bin/cockpit-transaction"
 BUILD_TIMEOUT = 3600.0
 RUN_TIMEOUT = 300.0
+COMPOSE_TIMEOUT = 1600.0
+"""The unit on the host ends by itself before."""
 SILENCE = 60.0
 """Seconds without an event after which a watch looks whether the connection still lives (the host says something more often)."""
 
@@ -112,6 +125,40 @@ class NixosHost:
             raise BuildFailed("the build named no system", plain(out.decode("utf-8", "replace")[:200]))
         yield BuildResult(closure, float(answer.get("seconds") or 0.0))
 
+    async def compose_plan(self, project: str) -> tuple[ServiceChange, ...]:
+        answer = await self._verb("compose", "plan", project, deadline=120.0)
+        return tuple(_service_changes(answer.get("services")))
+
+    async def compose(
+        self, verb: Lifecycle, project: str, service: str, request: dict[str, Any]
+    ) -> AsyncIterator[str | dict[str, Any]]:
+        words = shlex.join(("compose", verb.value, project, *([service] if service else [])))
+        out, code, told = b"", 0, b""
+        await self._ssh.exec("true", deadline=15.0)  # what is lost from here on may have begun
+        try:
+            async for kind, data in self._ssh.both(
+                f"{TRANSACTION} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
+            ):
+                if kind == "err":
+                    told = data if data.strip() else told
+                    yield plain(data.decode("utf-8", "replace").rstrip("\n"))
+                elif kind == "out":
+                    out = data
+                else:
+                    code = int(data)
+        except Unreachable as error:
+            raise OutcomeUnknown(
+                f"{self._settings.name} did not tell how it ended",
+                str(error),
+                "the host ends what it began; look before you try again",
+            ) from None
+        try:
+            yield self._understood("compose", code, out, told)
+        except OperationFailed as error:
+            # what compose said last is why
+            last = plain(told.decode("utf-8", "replace").strip())
+            raise OperationFailed(error.what, ": ".join(w for w in (error.why, last) if w), error.hint) from None
+
     async def check(self, request: dict[str, Any]) -> dict[str, Any]:
         return await self._verb("check", stdin=json.dumps(request).encode(), deadline=300.0)
 
@@ -192,6 +239,19 @@ class NixosHost:
 
     async def close(self) -> None:
         await self._ssh.close()
+
+
+def _service_changes(found: object) -> Iterator[ServiceChange]:
+    for one in found if isinstance(found, list) else []:
+        if not isinstance(one, dict):
+            continue
+        try:
+            change = Change(one.get("change"))
+        except ValueError:
+            continue
+        images = [plain(str(one[key])) if one.get(key) else None for key in ("old_image", "new_image")]
+        words = [plain(str(one.get(key) or "")) for key in ("project", "service", "why")]
+        yield ServiceChange(words[0], words[1], change, words[2], *images)
 
 
 def _event(line: bytes, position: int) -> HostEvent | None:

@@ -264,7 +264,8 @@ def _holder(text: str | None, active: bool) -> Holder | None:
         return None
     data = _json(text, dict) or {}
     return Holder(
-        run=plain(str(data.get("run", ""))),
+        # a project that is brought up or down leaves no record that could be attached to
+        run=plain(str(data.get("run", ""))) if data.get("kind") != "compose" else "",
         who=plain(str(data.get("who", "nixos-rebuild"))),
         origin=plain(str(data.get("origin", ""))),
         since=_number(str(data.get("since"))) or 0.0,

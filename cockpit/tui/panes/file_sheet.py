@@ -12,17 +12,10 @@ from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, shape, t, title, wra
 from cockpit.tui.panes.file_listing import deleted
 from cockpit.tui.panes.file_rows import diff_lines
 from cockpit.tui.widgets.masks import kind_of, masks
-from cockpit.tui.widgets.surface import Drawn, Surface, narrow, roomy
+from cockpit.tui.widgets.surface import narrow, roomy
 
 if TYPE_CHECKING:
     from cockpit.tui.panes.files import FilesPane
-
-
-class Rule(Surface):
-    """The thin line between two columns."""
-
-    def draw(self, width: int, height: int) -> Sequence[Drawn]:
-        return [(t("│", "line"), "bg")] * height
 
 
 class FileSheet:

@@ -22,12 +22,12 @@ from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.file_changes import FileChanges
 from cockpit.tui.panes.file_listing import FileListing, deleted
 from cockpit.tui.panes.file_rows import change_entries
-from cockpit.tui.panes.file_sheet import FileSheet, Rule
+from cockpit.tui.panes.file_sheet import FileSheet
 from cockpit.tui.widgets.editor import Editor
 from cockpit.tui.widgets.masks import kind_of
 from cockpit.tui.widgets.row_table import RowTable
 from cockpit.tui.widgets.sheet import Sheet
-from cockpit.tui.widgets.surface import Handlers, Surface, roomy
+from cockpit.tui.widgets.surface import Handlers, Rule, Surface, roomy
 from cockpit.tui.work import work
 
 SETTLE = 0.15

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.domain import units
+from cockpit.domain.files import Encryption, FilesSnapshot
+from cockpit.domain.guests import ClusterSnapshot
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.services import Health, Service, State
+from cockpit.observe.observation import Observation
 from cockpit.tui.panes.host_rows import FULL, commit
 from cockpit.tui.panes.service_rows import key_of, service_shape
+from cockpit.tui.panes.vm_rows import guest_shape, storage_shape
 
 ORDER = "✕▲‖≠◐◌"
+TASKS = 50
+"""Newest tasks of a cluster that are looked at."""
+RECENT = 86400.0
+"""Seconds for which a failed task is a problem, unless the same one went well since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +136,110 @@ def _host(name: str, facts: HostFacts, against: str) -> list[Problem]:
         )
     if facts.holder is not None:
         words = f"{facts.holder.kind} by {facts.holder.who} from {facts.holder.origin}"
+        known = bool(facts.holder.run)
         out.append(
             Problem(
                 "◐",
                 name,
                 "host",
-                f"run {facts.holder.run} is at work",
+                f"run {facts.holder.run} is at work" if known else f"{facts.holder.kind} is at work",
                 words,
                 facts.holder.since,
-                "releases",
-                facts.holder.run,
+                "releases" if known else "hosts",
+                facts.holder.run or name,
                 name,
-                ("release.attach",),
+                ("release.attach",) if known else ("list.open",),
             )
         )
     return out
 
 
+def _cluster(name: str, seen: ClusterSnapshot) -> list[Problem]:
+    out = []
+    if not seen.quorate:
+        words = "nothing can be changed there until more nodes are back"
+        out.append(Problem("✕", name, "cluster", "no quorum", words, None, "vms", "", "", ("list.open",)))
+    for node in seen.nodes:
+        if not node.online:
+            lost = sum(1 for guest in seen.guests if guest.node == node.name)
+            words = f"what its {units.several(lost, 'guest')} do is unknown"
+            out.append(Problem("✕", node.name, "node", "offline", words, None, "vms", node.ref, "", ("list.open",), lost))
+    shared: set[str] = set()
+    online = {node.name for node in seen.nodes if node.online}
+    for storage in seen.storages:
+        mark = storage_shape(storage, storage.node in online)
+        if mark not in "✕▲" or (storage.shared and storage.name in shared):
+            continue
+        shared.add(storage.name)
+        if storage.available and storage.size:
+            finding = f"{storage.used / storage.size:.0%} full"
+            words = f"{units.short_size(storage.free)} of {units.short_size(storage.size)} are left"
+        else:
+            finding, words = "not available", f"{storage.kind} on {storage.node}"
+        out.append(Problem(mark, storage.name, "storage", finding, words, None, "vms", storage.ref, "", ("list.open",)))
+    for guest in seen.guests:
+        if guest_shape(guest) in "✕▲":
+            words = f"on {guest.node}{f', HA says {guest.ha}' if guest.ha else ''}"
+            out.append(
+                Problem(
+                    guest_shape(guest), guest.label, "guest", guest.status, words, None, "vms", guest.ref, "", ("guest.tasks",)
+                )
+            )
+    for task in seen.tasks[:TASKS]:
+        if not task.ok and not task.running and task.ended is not None and seen.taken - task.ended < RECENT:
+            newer = any(t.kind == task.kind and t.target == task.target and t.ok and t.started > task.started for t in seen.tasks)
+            if not newer:
+                known = seen.guest(int(task.target)) if task.target.isdigit() else None
+                what = known.label if known is not None else task.target or task.node
+                key = known.ref if known is not None else f"{name}/node/{task.node}"
+                found = Problem(
+                    "▲", what, "VM task", f"{task.kind} failed", task.exit, task.ended, "vms", key, "", ("guest.tasks",)
+                )
+                out.append(found)
+    return out
+
+
+def _files(seen: FilesSnapshot) -> list[Problem]:
+    return [
+        Problem(
+            "✕", file.path, "secret", "plain text", "a rule of .sops.yaml wants it encrypted; commits are refused", None,
+            "files", file.path, "", ("list.open",),
+        )
+        for file in seen.files
+        if file.encryption is Encryption.EXPOSED
+    ]  # fmt: skip
+
+
+def _silent(what: str, where: str, seen: Observation[Any], pane: str, key: str, host: str, now: float) -> Problem | None:
+    if seen.error is None:
+        return None
+    again = f" · tries again in {units.left(max(0.0, seen.retry_at - now))}" if seen.retry_at is not None else ""
+    shown = "; its last data is shown in grey" if seen.value is not None else ""
+    words = f"{seen.error.why or seen.error.hint}{again}"
+    return Problem("◌", what, where, seen.error.what + shown, words, seen.read_at, pane, key, host, ("app.refresh",))
+
+
 def problems(cockpit: Cockpit, against: dict[str, str]) -> list[Problem]:
     """Broken, look at it, held, drift, at work, stale; within one the newest first."""
     out: list[Problem] = []
+    now = cockpit.clock.now()
+    silent: list[Problem | None] = []
     for name, observer in cockpit.fleet.hosts.items():
         seen = observer.latest
-        if seen.error is not None:
-            words = seen.error.why or seen.error.hint
-            out.append(Problem("◌", name, "host", seen.error.what, words, seen.read_at, "hosts", name, name, ("app.refresh",)))
+        silent.append(_silent(name, "host", seen, "hosts", name, name, now))
         if seen.value is not None and not seen.stale:
             out += _host(name, seen.value, against.get(name, ""))
-    for engine in cockpit.fleet.services.values():
+    for name, engine in cockpit.fleet.services.items():
+        # an engine behind a host that is silent is one cause, not two
+        if not cockpit.fleet.hosts[name].latest.stale if name in cockpit.fleet.hosts else True:
+            silent.append(_silent(f"{name}'s engine", "services", engine.latest, "services", "", name, now))
         if engine.latest.value is not None and not engine.latest.stale:
             out += [p for s in engine.latest.value.services if (p := _service(s)) is not None]
-    now = cockpit.clock.now()
+    for name, cluster in cockpit.fleet.guests.clusters.items():
+        silent.append(_silent(name, "cluster", cluster.latest, "vms", "", "", now))
+        if cluster.latest.value is not None and not cluster.latest.stale:
+            out += _cluster(name, cluster.latest.value)
+    if (tree := cockpit.files.observer.latest).value is not None and not tree.stale:
+        out += _files(tree.value)
+    out += [p for p in silent if p is not None]
     return sorted(out, key=lambda p: (ORDER.index(p.shape), now - p.since if p.since is not None else now))

@@ -39,8 +39,8 @@ def service_columns(wide: bool) -> list[Column]:
         ]
     return [
         Column("service", 24), Column("state", 7), Column("health", 10), Column("rst", 3, "r"), Column("last exit", 9),
-        Column("image", 34),
-        Column("cpu", 13, "r"), Column("mem", 6, "r"), Column("  ports", 0),
+        Column("image", 29),
+        Column("cpu", 13, "r"), Column("mem", 6, "r"), Column("  ports", 11), Column("route", 0),
     ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ class ServiceRow:
                 gap(2) + t(s.service if s.project else s.name, "text b" if self.bad else "text"), self._state,
                 self._health, restarts,
                 t(self.exit, "bad" if self.bad else "muted"), t(image_name(s.image), "muted"), graph + fit(self._cpu, 5,
-                    "r"), self._memory, ports,
+                    "r"), self._memory, ports, t(s.url.partition("//")[2].rstrip("/"), "muted"),
             ]  # fmt: skip
         return [restyle(cell, "faint") for cell in out] if self.stale else out
 

@@ -1,75 +1,79 @@
-"""Services: compose projects of every host, and the logs of what is chosen."""
+"""Services: compose projects of every host; the logs of what is chosen, and the details of the selected one."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
+import os
+import shlex
+import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Protocol, cast
 
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import LOGS, SERVICES, Context
 from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
-from cockpit.domain.services import Level, LogGap, Service, ServicesSnapshot
-from cockpit.domain.units import exact_time
+from cockpit.domain.services import Service, ServicesSnapshot, State
 from cockpit.observe.observation import Observation
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, join, shape, t, title, width, wrap
 from cockpit.tui.panes.base import Pane
+from cockpit.tui.panes.service_below import ServiceBelow
+from cockpit.tui.panes.service_detail import TABS, tab_at
 from cockpit.tui.panes.service_rows import ServiceRow, group_span, key_of, service_columns, service_shape, worst_first
+from cockpit.tui.panes.service_stream import ServiceStream
 from cockpit.tui.widgets.log_view import LogView
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
 from cockpit.tui.work import work
 
-SINCE = 15 * 60.0
-"""Logs begin this many seconds ago."""
-SETTLE = 0.15
-"""The cursor rests this long before its logs are fetched."""
-RETRY = 5.0
 Group = tuple[str, str]
 """(host, project)."""
+
+
+class Main(Protocol):
+    """What the pane needs of the main screen."""
+
+    def say(self, line: Line) -> None: ...
+    def visit(self, name: str, key: str, action: str | None = None) -> None: ...
 
 
 class ServicesPane(Pane):
     def __init__(self, cockpit: Cockpit) -> None:
         super().__init__(cockpit)
         self.services = RowTable(SERVICES, "service-table")
-        self.logs = LogView("logs")
+        self.stream = ServiceStream(self, cockpit, self.chosen, lambda: self.service, self.say)
+        self.below = ServiceBelow(self, cockpit, self.stream, lambda: self.service)
         self.opened = False
+        """The lower half alone, where there is no room for it below the table."""
         self._folded: set[Group] = set()
         self._order: dict[Group, int] = {}
-        self._history: dict[str, deque[float]] = {}
-        self._streaming: tuple[str, ...] = ()
-        self._seen_lines: deque[tuple[float, int]] = deque(maxlen=6)
 
     def compose(self) -> ComposeResult:
-        yield self.services
-        yield self.logs
+        yield from (self.services, *self.below.surfaces)
+
+    @property
+    def logs(self) -> LogView:
+        return self.stream.view
+
+    @property
+    def main(self) -> Main:
+        return cast(Main, self.screen)
 
     def on_mount(self) -> None:
         self.services.heading = self._heading
         self.services.empty = self._empty
-        self.logs.heading = self._logs_heading
-        self.logs.empty = ""
-        self.logs.strong = lambda item: (
-            (s := self.service) is not None and (item.host, item.project, item.service) == (s.host, s.project, s.service)
-        )
-        for name, observer in self.cockpit.fleet.services.items():
-            observer.listen(partial(self._heard, name))
+        self.below.detail.clicked = self._tab_clicked
+        for observer in self.cockpit.fleet.services.values():
+            observer.listen(self._heard)
         self.fill()
 
     # data
 
-    def _heard(self, host: str, seen: Observation[ServicesSnapshot]) -> None:
-        snapshot = self.cockpit.fleet.services[host].latest
-        if snapshot.value is not None and not snapshot.stale:
-            for s in snapshot.value.services:
-                if s.usage is not None:
-                    self._history.setdefault(key_of(s), deque(maxlen=8)).append(s.usage.cpu)
+    def _heard(self, seen: Observation[ServicesSnapshot]) -> None:
         self.fill()
+        self.below.load(0.0)
 
     def groups(self) -> dict[Group, list[Service]]:
         """Projects, worst first; the order stays until the pane is entered again or refreshed."""
@@ -116,7 +120,7 @@ class ServicesPane(Pane):
                 continue
             stale = self.cockpit.fleet.services[host].latest.stale
             for s in services:
-                row = ServiceRow(s, now, tuple(self._history.get(key_of(s), ())), stale)
+                row = ServiceRow(s, now, tuple(u.cpu for u in self.cockpit.fleet.containers.past(s)[-8:]), stale)
                 entries.append(Entry(row.key, row.words, partial(row.cells, wide), row.pair if small else None))
         first = self.services.total == 0 and not self.services.waits
         self.services.columns = service_columns(wide)
@@ -124,8 +128,9 @@ class ServicesPane(Pane):
         self.services.set_entries(entries)
         if first and wide and len(entries) > 1:
             self.services.select(entries[1].key)
+        self.below.fill()
         self.relay()
-        self._stream()
+        self.stream.stream()
 
     def _empty(self, cells: int) -> Sequence[Line]:
         observers = self.cockpit.fleet.services
@@ -139,42 +144,15 @@ class ServicesPane(Pane):
             )
         return wrap("Reading the container engines for the first time.", cells - 4, "muted", 2)
 
-    # logs
-
-    def on_row_table_moved(self) -> None:
-        self.logs.redraw()
-        self._stream()
-
-    def _stream(self) -> None:
-        """Follows what is chosen; a stream that already runs goes on."""
-        services = self.chosen()
-        wanted = tuple(sorted(s.container for s in services if s.container))
-        if wanted == self._streaming:
+    def on_row_table_moved(self, event: RowTable.Moved) -> None:
+        if event.table is not self.services:
             return
-        self._streaming = wanted
-
-        async def follow() -> None:
-            await asyncio.sleep(SETTLE)
-            self.logs.names = 8
-            self.logs.empty = "No lines in the last 15 minutes; new ones appear here."
-            self.logs.start()
-            since = self.cockpit.clock.now() - SINCE
-            while wanted:
-                try:
-                    async for batch in self.cockpit.fleet.logs(services, since):
-                        self._seen_lines.append((self.cockpit.clock.now(), len(batch)))
-                        self.logs.extend(batch)
-                        since = max(since, *(item.time for item in batch)) if batch else since
-                except CockpitError as error:
-                    s = services[0]
-                    self.logs.extend(
-                        [LogGap(s.host, s.project, s.service, self.cockpit.clock.now(), f"{error}; tries again in 5s")]
-                    )
-                else:
-                    return
-                await asyncio.sleep(RETRY)
-
-        work(self, follow, "logs")
+        self.below.hide()
+        self.below.detail.to_top()
+        self.below.fill()
+        self.logs.redraw()
+        self.stream.stream()
+        self.below.load()
 
     # lines
 
@@ -196,45 +174,6 @@ class ServicesPane(Pane):
             join([t(words, "muted"), *counts], gap(3)) + tail,
         )
 
-    def _logs_heading(self, cells: int, focus: bool, typed: Line) -> Line:
-        chosen, logs = self.chosen(), self.logs
-        names = [s.service for s in chosen]
-        hosts = sorted({s.host for s in chosen})
-        left = title("Logs", focus)
-        if typed:
-            left = left + gap(2) + typed
-        elif len(names) > 1:
-            words = " ".join(names) if roomy(cells) else f"{len(names)} services"
-            left = (
-                left
-                + gap(2)
-                + t("▎", "accent")
-                + cut(t(words), 60)
-                + (t(f"  of {', '.join(hosts)}, merged", "muted") if roomy(cells) else EMPTY)
-            )
-        elif chosen:
-            left = left + gap(2) + t(chosen[0].ref) + (t(f"  of {hosts[0]}", "muted") if roomy(cells) else EMPTY)
-        level = "all levels" if logs.level is Level.DEBUG else f"≥ {logs.level.name.lower()}"
-        state = (
-            shape("●") + t(" following")
-            if logs.following
-            else shape("○") + t(" paused, ", "muted") + t("G", "text b") + t(" resumes", "muted")
-        )
-        if not roomy(cells):
-            return heading(left, cells, t(level, "muted") + gap(2) + state)
-        parts = [
-            t("since ", "muted") + t(units.age(SINCE)), t("level ", "muted") + t(level),
-            t("kept ", "muted") + t(units.thousands(len(logs.ring))), state,
-        ]  # fmt: skip
-        if rate := self._rate():
-            parts.insert(2, t("rate ", "muted") + t(f"{units.thousands(rate)}/s"))
-        return heading(left, cells, join(parts, gap(3)))
-
-    def _rate(self) -> int:
-        now = self.cockpit.clock.now()
-        recent = [(at, count) for at, count in self._seen_lines if now - at < 3 and at != self._seen_lines[0][0]]
-        return round(sum(c for _, c in recent) / max(1.0, now - recent[0][0])) if recent else 0
-
     # behaviour
 
     @property
@@ -248,36 +187,58 @@ class ServicesPane(Pane):
         self.services.pairs = small
         self.services.show_titles = not small
         self.services.heading = self._heading if wide or small else None
+        air = 1 if wide else 0
+        self.below.environment.pairs = small
+        self.below.environment.show_titles = not small
+        self.below.detail.air = air
+        for surface in self.below.surfaces:
+            if surface is not self.below.shown:
+                self.place(surface, 0)
         if small:
             self.place(self.services, 0 if self.opened else height)
-            self.place(self.logs, height if self.opened else 0)
+            self.place(self.below.shown, height if self.opened else 0)
             return
-        air = 1 if wide else 0
         rows = max(1, self.services.total) + (2 if wide else 1)
         rows = min(rows, (height - 2 * air) * (52 if wide else 48) // 100)
         self.place(self.services, 0 if self.opened else rows, air)
-        self.place(self.logs, height - air if self.opened else height - rows - 2 * air, air)
+        self.place(self.below.shown, height - air if self.opened else height - rows - 2 * air, air)
 
     def shown(self, shown: bool) -> None:
+        self.below.watched = shown
         for observer in self.cockpit.fleet.services.values():
             observer.show(shown)
         if shown:
             self._order.clear()
             self.fill()
+            self.below.load()
+        else:
+            self.below.hide()
 
     def tick(self) -> None:
         self.fill()
-        self.logs.redraw()
+        self.below.shown.redraw()
 
     def context(self) -> Context:
         where = LOGS if self.focused is self.logs else SERVICES
         service = self.service
-        host = service.host if service else None
+        group = "" if self.services.marked else self._project
+        host = service.host if service else group.partition("/")[0] or None
         facts = self.cockpit.fleet.hosts[host].latest.value if host in self.cockpit.fleet.hosts and host else None
-        return Context(focus=where, host=host, facts=facts, service=service, rows=max(1, self.services.count))
+        return Context(
+            focus=where, host=host, facts=facts, service=service, services=tuple(self.chosen()), project=group,
+            rows=max(1, self.services.count),
+        )  # fmt: skip
+
+    @property
+    def _project(self) -> str:
+        """`HOST/PROJECT` of the group under the cursor."""
+        host, slashes, project = (self.services.key or "").partition("//")
+        return f"{host}/{project}" if slashes and project and "/" not in project else ""
 
     def target(self) -> str:
-        return self.service.ref if self.service else ""
+        if self.services.marked:
+            return f"{len(self.services.marked)} services"
+        return self.service.ref if self.service else self._project.partition("/")[2]
 
     def copies(self) -> list[tuple[str, str]]:
         s = self.service
@@ -286,12 +247,91 @@ class ServicesPane(Pane):
             if s
             else []
         )
-        shown = [self.logs.ring[seq] for seq in self.logs.ring.shown]
-        return [*found, ("log lines", "\n".join(f"{exact_time(i.time)} {i.service} {i.text}" for i in shown))]
+        if s is not None and s.url:
+            found.append(("url", s.url))
+        if s is not None and s.state is State.RUNNING:
+            found.append(("shell", shlex.join(self.cockpit.services.shell_command(s))))
+        if (value := self.below.value_shown) is not None:
+            found.append((f"value of {value[0]}", value[1]))
+        return [*found, ("log lines", self.stream.text)]
 
     def handlers(self) -> Handlers:
-        back: Handlers = {"app.back": self.close, "app.close": self.close} if self.opened or self.focused is self.logs else {}
-        return {"list.open": self.open, "service.logs": self.open_logs, **back}
+        away = self.opened or self.focused is not self.services
+        back: Handlers = {"app.back": self.close, "app.close": self.close} if away else {}
+        return {
+            "list.open": self.open,
+            "service.logs": lambda: self.to_tab("Logs", True),
+            "service.describe": lambda: self.to_tab("Details", True),
+            "service.environment": lambda: self.to_tab("Environment", True),
+            "service.shell": self.shell,
+            "service.url": self.open_url,
+            "service.source": self.edit_source,
+            "tab.next": lambda: self.show_tab(1),
+            "tab.previous": lambda: self.show_tab(-1),
+            **self.stream.handlers,
+            **back,
+        }
+
+    def say(self, line: Line) -> None:
+        self.main.say(line)
+
+    def show_tab(self, step: int) -> None:
+        self.to_tab(TABS[(TABS.index(self.below.tab) + step) % len(TABS)], self.focused is not self.services)
+
+    def to_tab(self, tab: str, enter: bool = False) -> None:
+        """Shows a tab; `enter` gives it the focus."""
+        self.below.tab = tab
+        self.below.hide()
+        self.opened = self.opened or (enter and narrow(self.size.width))
+        self.below.fill()
+        self.relay()
+        self.below.detail.to_top()
+        if enter:
+            self.below.shown.focus()
+        self.below.load(0.0)
+
+    def _tab_clicked(self, cell: int) -> None:
+        if tab := tab_at(cell if roomy(self.size.width) else cell - 1, narrow(self.size.width)):
+            self.to_tab(tab)
+
+    def shell(self) -> None:
+        service = self.service
+        if service is None:
+            return
+
+        async def visit() -> None:
+            try:
+                with self.app.batch_update(), self.app.suspend():
+                    await self.cockpit.services.shell(service)
+            except CockpitError as error:
+                self.say(shape("✕") + t(f" {error}"))
+            except SuspendNotSupported:
+                self.say(shape("✕") + t(" this terminal cannot be handed over to a shell"))
+            self.cockpit.fleet.services[service.host].poke()
+
+        work(self, visit, "shell")
+
+    def edit_source(self) -> None:
+        """The compose file of the repository that its project comes from."""
+        service = next(iter(self.chosen()), None)
+        project = self.cockpit.settings.projects.get(service.project) if service is not None else None
+        if project is None:
+            self.say(t("cockpit.yaml names no such project: its compose file is not in this repository", "warn"))
+            return
+        names = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+        found = next((n for n in names if (self.cockpit.settings.root / project.source / n).is_file()), names[0])
+        self.main.visit("files", f"{project.source}/{found}")
+
+    def open_url(self) -> None:
+        """Copied too: over ssh there is no browser here, and a text browser would take the terminal."""
+        service = self.service
+        if service is None:
+            return
+        self.app.copy_to_clipboard(service.url)
+        graphical = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+        if graphical:
+            self.app.open_url(service.url)
+        self.say(t(service.url, "accent") + t("  opened and copied" if graphical else "  copied: no browser here", "muted"))
 
     def turn_to(self, key: str) -> None:
         host, project, *_ = key.split("/")
@@ -302,16 +342,13 @@ class ServicesPane(Pane):
     def open(self) -> None:
         key = self.services.key or ""
         host, slashes, project = key.partition("//")
-        if slashes and "/" not in project:
+        if self.focused is self.services and slashes and "/" not in project:
             self._folded ^= {(host, project)}
             self.fill()
-        else:
-            self.open_logs()
-
-    def open_logs(self) -> None:
-        self.opened = narrow(self.size.width)
-        self.relay()
-        self.logs.focus()
+        elif self.focused is self.below.environment:
+            self.below.reveal()
+        elif self.focused is self.services:
+            self.to_tab(self.below.tab, True)
 
     def close(self) -> None:
         self.opened = False

@@ -111,6 +111,19 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
         self.call_later(go)
 
+    def timeline(self) -> None:
+        """What changed, from wherever the question comes."""
+
+        async def go() -> None:
+            from cockpit.tui.panes.overview import OverviewPane
+
+            await self.show_pane("overview")
+            if isinstance(self.pane, OverviewPane):
+                self.pane.open_timeline()
+            self.frame()
+
+        self.call_later(go)
+
     def make(self, name: str) -> Pane:
         kind = getattr(import_module(f"cockpit.tui.panes.{name}"), _CLASSES[name])
         return cast(Pane, kind(self.cockpit))
@@ -272,6 +285,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
+            "app.timeline": self.timeline,
             "app.zoom_in": lambda: self.pane.zoom(True) if self.pane else None,
             "app.zoom_out": lambda: self.pane.zoom(False) if self.pane else None,
             "app.arm": self.arm,

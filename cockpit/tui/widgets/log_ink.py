@@ -106,5 +106,7 @@ def lead(item: LogLine, wide: bool, times: bool, names: int, strong: bool) -> Li
 
 
 def gap_rule(item: LogGap, cells: int) -> Line:
+    if item.marker:
+        return sparse_rule(t("▎", "accent") + t(item.text, "accent b"), cells, "accent")
     tone = "bad" if item.bad else "warn"
     return sparse_rule(shape("✕" if item.bad else "▲") + gap(1) + t(item.text, tone), cells, tone)

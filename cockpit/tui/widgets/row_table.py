@@ -55,6 +55,8 @@ class RowTable(Surface, can_focus=True):
         self.heading: Heading | None = None
         self.show_titles = True
         self.pairs = False
+        self.spread = False
+        """Whether an empty line follows each pair."""
         self.air = 0
         """Empty lines below the heading."""
         self.flush = False
@@ -129,7 +131,7 @@ class RowTable(Surface, can_focus=True):
 
     @property
     def row_height(self) -> int:
-        return 2 if self.pairs else 1
+        return (3 if self.spread else 2) if self.pairs else 1
 
     def _page(self) -> int:
         return max(1, (self.size.height - self.header_height) // self.row_height)
@@ -153,6 +155,8 @@ class RowTable(Surface, can_focus=True):
             rest = len(self._rows) - self._top - page
         for index in range(self._top, min(len(self._rows), self._top + page)):
             out += self._draw_row(index, width)
+            if self.pairs and self.spread:
+                out.append((EMPTY, "bg"))
         if self.pairs and rest > 0 and len(out) < height:
             out.append((gap(2) + t(f"↓ {rest} more", "muted"), "bg"))
         return out

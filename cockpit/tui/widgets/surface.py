@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from cockpit.actions.catalog import EVERYWHERE
-from cockpit.tui.ink import EMPTY, Line, gap
+from cockpit.tui.ink import EMPTY, Line, gap, t
 from cockpit.tui.theme import Skin
 
 Handlers = Mapping[str, Callable[[], object]]
@@ -126,3 +126,10 @@ def roomy(width: int) -> bool:
 def inset(width: int, draw: Callable[[int], Line]) -> Line:
     """A heading keeps one cell free at both sides where the body has no margins."""
     return draw(width) if roomy(width) else gap(1) + draw(width - 2)
+
+
+class Rule(Surface):
+    """The thin line between two columns."""
+
+    def draw(self, width: int, height: int) -> Sequence[Drawn]:
+        return [(t("│", "line"), "bg")] * height
