@@ -44,7 +44,7 @@ def main(options: argparse.Namespace, scratch: Path) -> bool:
     command = [sys.executable, "-m", "cockpit", "demo", "--keep", str(kept)]
     environ = {"HOME": str(home), "TMPDIR": str(scratch), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     with watched(command, size=Size(columns, rows), environ=environ) as program:
-        program.shows(r"services, all well", 120)
+        program.shows(r"14 services, all well", 120)
         samples, keys = drive(program, options.minutes * 60)
         program.press(b"\x11")
         left = ended(program)

@@ -22,7 +22,7 @@ from scripts.paths import TOP
 SIZES = ((160, 50), (80, 24), (45, 20))
 LONGEST = 60.0
 SIGNS = {
-    "overview": ("2 hosts",),
+    "overview": ("2 hosts, all well",),
     "vms": ("homelab", "opnsense"),
     "hosts": ("homelab", "nas"),
     "services": ("core",),

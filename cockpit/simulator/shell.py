@@ -106,6 +106,8 @@ class Shell:
     async def _answer(self, process: asyncssh.SSHServerProcess[bytes]) -> int:
         command = (process.command or "").removesuffix(" </dev/null")
         host = self._host
+        if command == "true":
+            return 0
         if command in ("sh -s deep", "sh -s quick"):
             script = await process.stdin.read()
             if b"put probe 1" not in script:

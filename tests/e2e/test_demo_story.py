@@ -77,7 +77,7 @@ def save_a_secret(terminal: Terminal) -> str:
     after = (terminal.demo / "repo" / path).read_bytes()
     assert after != before and b"ENC[AES256_GCM" in after
     terminal.press("Escape")
-    until(lambda: TYPING not in terminal.screen(), terminal.screen)
+    terminal.shows("enter open")  # the tree has the focus
     return path
 
 
