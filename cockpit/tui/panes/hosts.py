@@ -319,11 +319,8 @@ class HostsPane(Pane):
         )
 
     def target(self) -> str:
-        if not self.host:
-            return ""
-        return (
-            f"{self.host}@{self.generations.key}" if self.context().focus == GENERATIONS and self.generations.key else self.host
-        )
+        generation = self.generations.key if self.context().focus == GENERATIONS else None
+        return f"{self.host}@{generation}" if self.host and generation else self.host or ""
 
     address = target
 
