@@ -58,7 +58,7 @@ def test_a_deploy_holds_it_off(controller: Controller, homelab: Homelab, host: L
     """Both take the same lock: the name of the transaction's unit."""
     homelab.write("compose/core/conf/dynamic.txt", "routers: held\n")
     homelab.commit("held")
-    host.exec("mkdir -p /run/lab; echo verify >/run/lab/pause")
+    host.exec("mkdir -p /run/lab; echo decide >/run/lab/pause")
     first = controller.start("deploy", "--headless", "--yes")
     try:
         host.exec("for i in $(seq 600); do [ -e /run/lab/paused ] && exit 0; sleep 0.1; done; exit 1", timeout=90)
