@@ -12,12 +12,15 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 # Last, so that a tool of the machine wins over the one that .venv brings.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-.PHONY: help demo test check lab lab-chaos bench lock format docs clean
+.PHONY: help demo demo-lab test check lab lab-chaos bench lock format docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## a homelab to play with: brings up a lab host and opens cockpit on it (root on Debian)
+demo: $(READY) ## a homelab to play with: simulated, on loopback, gone when you leave; KEEP=DIR leaves it in DIR
+	@$(RUN) -m cockpit demo $(if $(KEEP),--keep $(KEEP))
+
+demo-lab: $(READY) ## the same on a real lab host (root on Debian)
 	@$(RUN) -m scripts.lab && $(RUN) -m tests.lab demo
 
 test: $(READY) ## all checks and all tests; ends with what did not run and why

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import deploy_help, first_paint, guests, one_service, same_commit
+from bench import demo_clone, deploy_help, first_paint, guests, one_service, same_commit, soak
 from bench.pairs import Failed
 
 ALL = {
@@ -16,6 +16,8 @@ ALL = {
     "guests": guests,
     "same_commit": same_commit,
     "one_service": one_service,
+    "soak": soak,
+    "demo_clone": demo_clone,
 }
 NO_HOST = ("deploy_help", "first_paint", "guests")
 
@@ -37,7 +39,8 @@ def main(argv: list[str]) -> int:
                 print(f"  not measured: {failure}", file=sys.stderr)
                 within = False
     if not options.name:
-        print(f"\nWith a host: {', '.join(name for name in ALL if name not in NO_HOST)} (python -m bench NAME --help)")
+        others = ", ".join(name for name in ALL if name not in NO_HOST)
+        print(f"\nWith a host, packages to fetch, or half an hour: {others} (python -m bench NAME --help)")
     return 0 if within else 1
 
 

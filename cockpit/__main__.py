@@ -45,6 +45,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _terminal_ui(args)
     if args.command == "config":
         return _config(args)
+    if args.command == "demo":
+        return _demo(args)
     from cockpit import early
 
     asked = early.ask(args)
@@ -81,7 +83,39 @@ def _terminal_ui(args: argparse.Namespace) -> int:
         from cockpit.tui.app import CockpitApp
 
         cockpit.runs.on_defect = _report
-        return CockpitApp(cockpit, at=getattr(args, "address", "")).run() or 0
+        if place := getattr(args, "address", ""):
+            from cockpit.domain.places import find
+
+            find(place, cockpit.settings.hosts, cockpit.settings.clusters)  # a mistake is told before the screen is taken
+        return CockpitApp(cockpit, tour=getattr(args, "tour", False), place=place).run() or 0
+    except CockpitError as error:
+        return _tell(error)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    """The terminal UI in an environment that leads to the simulated homelab; that ends, and is cleared away, with it."""
+    import logging
+    import os
+    import tempfile
+
+    from cockpit.domain.errors import CockpitError
+    from cockpit.simulator import launch
+
+    if args.headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _terminal_ui(args)  # which says that there is no terminal
+    try:
+        sys.stdout.write("making a homelab ...")
+        sys.stdout.flush()
+        with launch.demo(args.keep) as config:
+            sys.stdout.write("\r\x1b[K")
+            environ = launch.environment(config.parents[1], os.environ)
+            os.environ.clear()
+            os.environ.update(environ)
+            tempfile.tempdir = None  # it was looked up already
+            logging.basicConfig(filename=config.parents[1] / "cockpit.log", level=logging.WARNING)
+            os.chdir(config.parent)
+            args.config = str(config)
+            return _terminal_ui(args)
     except CockpitError as error:
         return _tell(error)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 OUTPUTS: Final = ("text", "github", "json")
 
+ADDRESSES: Final = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, releases/RUN, files/PATH, or a pane"
 EXITS: Final = """\
 exit codes:
    0 done, or nothing to do          6 revert failed: RESCUE.txt on the host
@@ -64,17 +65,13 @@ def build(version: str) -> argparse.ArgumentParser:
 
     _services(commands)
 
-    words = "The terminal UI on one object."
-    opened = commands.add_parser("open", help=words, description=words, allow_abbrev=False)
-    opened.add_argument(
-        "address",
-        metavar="ADDRESS",
-        help="HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, release/RUN, file/PATH, or a pane's name",
-    )
-    opened.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="cockpit.yaml")
-    opened.add_argument(
-        "--known-hosts", metavar="FILE", default=argparse.SUPPRESS, help="host keys, where cockpit.yaml pins none"
-    )
+    demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
+    demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
+    demo.add_argument("--keep", metavar="DIR", help="make it in this new folder, and leave it there")
+
+    opened = commands.add_parser("open", help="The terminal UI, at one object.", allow_abbrev=False)
+    opened.add_argument("address", metavar="ADDRESS", help=ADDRESSES)
+    opened.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)
 
     config = commands.add_parser("config", help="Check cockpit.yaml, or print its schema.", allow_abbrev=False)
     config.add_argument("what", choices=("check", "schema"))

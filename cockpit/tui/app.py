@@ -13,7 +13,6 @@ from textual.filter import NoColor
 from cockpit.actions.bundle import Cockpit
 from cockpit.domain.settings import Theme
 from cockpit.tui.keymap import Keymap
-from cockpit.tui.places import find
 from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.theme import Skin
 from cockpit.tui.widgets.surface import Surface
@@ -24,8 +23,8 @@ class CockpitApp(App[int], inherit_bindings=False):
     CSS_PATH = "app.tcss"
     TITLE = "cockpit"
 
-    def __init__(self, cockpit: Cockpit, *, start: str = "overview", at: str = "") -> None:
-        """`at` is the address of an object to begin with. UsageError where the keymap or the address cannot be used."""
+    def __init__(self, cockpit: Cockpit, *, start: str = "overview", tour: bool = False, place: str = "") -> None:
+        """Raises UsageError where the person's keymap cannot be used."""
         self.skin = Skin(cockpit.user.theme, cockpit.user.ascii)
         super().__init__()
         if self.no_color:
@@ -33,13 +32,20 @@ class CockpitApp(App[int], inherit_bindings=False):
             self._filters = [f for f in self._filters if type(f).__name__ != "Monochrome"] + [NoColor()]
         self.cockpit = cockpit
         self.keymap = Keymap(cockpit.user.keymap)
-        self._start, self._at = (find(at, cockpit).pane, at) if at else (start, "")
+        self._start = start
+        self._tour = tour
+        self._place = place
+        """Where to go first; an address."""
 
     def get_css_variables(self) -> dict[str, str]:
         return super().get_css_variables() | {f"ck-{name}": value for name, value in self.skin.palette.items()}
 
     def get_default_screen(self) -> MainScreen:
-        return MainScreen(self.cockpit, self.keymap, self._start, self._at)
+        if self._tour:
+            from cockpit.tui.screens.tour import TourScreen
+
+            return TourScreen(self.cockpit, self.keymap, self._start)
+        return MainScreen(self.cockpit, self.keymap, self._start)
 
     def choose_theme(self, theme: Theme) -> None:
         self.skin = Skin(theme, self.skin.ascii, self.skin.colour)
@@ -50,6 +56,8 @@ class CockpitApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.cockpit.fleet.start)
+        if self._place and isinstance(main := self.screen_stack[0], MainScreen):
+            main.go_to(self._place)
 
     async def on_unmount(self) -> None:
         """Lets go of runs and connections; what runs on hosts goes on there."""

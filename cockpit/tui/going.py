@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cockpit.actions.catalog import BY_ID, Context
-from cockpit.domain.address import Address, Kind, parse
+from cockpit.actions.catalog import BY_ID, Action, Context, Target
+from cockpit.domain.errors import UsageError
+from cockpit.domain.places import Place
 from cockpit.tui.ink import Line, gap, t
-from cockpit.tui.places import LETTERS, Neighbours, Place, address_of, place_of
+from cockpit.tui.neighbours import LETTERS, Neighbours
+from cockpit.tui.panes.service_rows import key_of
 from cockpit.tui.work import work
 
 if TYPE_CHECKING:
@@ -29,11 +33,9 @@ class Going:
 
     def open(self, text: str) -> None:
         """Goes to an object. UsageError where there is nothing of that name."""
-        self.go(place_of(parse(text, self._main.cockpit.settings)), text)
-
-    def go(self, place: Place, name: str) -> None:
-        self._sought = place, name
-        self._main.visit(place.pane, place.key, place.action)
+        place = self._main.place(text)
+        self._sought = place, text
+        self._main.visit(place.pane, place.row, place.action or None)
 
     def tick(self) -> None:
         """Says so where an object is not there although everything was read."""
@@ -103,39 +105,68 @@ class Going:
 
     # acting
 
+    def meant(self, action: Action, target: str) -> Callable[[], object]:
+        """An action of the command line, on what the cursor is on or on what an address names. UsageError."""
+        if not target:
+            return partial(self._main.perform, action.id)
+        place = self._main.place(target)
+        if action.target not in TARGETS:
+            none = action.target in (Target.NONE, Target.PANE, Target.LINES)
+            raise UsageError(f"{action.id} {'has no target' if none else 'acts on what the cursor is on'}", "", f":{action.id}")
+        if not TARGETS[action.target](place):
+            raise UsageError(f"{target} is no {action.target.value}", f"and {action.id} needs one")
+        return partial(self.act, action.id, target)
+
     def act(self, action: str, text: str) -> None:
-        """Goes to an object and does something with it, as soon as the cursor is on it and on nothing else. UsageError."""
+        """Goes to an object and does something with it, as soon as the cursor is on it and on nothing else."""
         main = self._main
-        address = parse(text, main.cockpit.settings)
-        place = place_of(address)
+        place = main.place(text)
 
         async def arrive() -> None:
             await main.show_pane(place.pane)
             pane = main.pane
             if pane is None:
                 return
-            pane.turn_to(place.key)
+            pane.turn_to(place.row)
             for _ in range(LOOKS):
-                if on_it(address, main.context()):
+                if not pane.waits and on_it(place, main.context(), action.startswith("project.")):
                     main.frame()
                     main.perform(action)
                     return
                 await asyncio.sleep(ARRIVES)
             context = main.context()
-            several = len(context.guests) > 1 or len(context.services) > 1
+            several = len(context.guests) > 1 or (len(context.services) > 1 and not context.project)
             why = "rows are marked: space unmarks them" if several else "the cursor did not get there"
             main.say(t(f"{BY_ID[action].title}: ", "muted") + t(text, "text b") + t(f" was not touched, {why}", "warn"))
 
         work(main, arrive, "going")
 
 
-def on_it(address: Address, context: Context) -> bool:
-    """Whether an action would act on this object and on no other."""
-    if address.kind is Kind.HOST:
-        return context.host == address.text and context.service is None
-    if address.kind is Kind.RELEASE:
-        return context.release is not None and context.release.run.startswith(address.text)
-    if len(context.guests) > 1 or (address.kind is Kind.SERVICE and len(context.services) > 1):
-        return False
-    here = address_of(context).removesuffix("/logs")
-    return here in (address.text, address.text.removesuffix("/1") if address.kind is Kind.SERVICE else address.text)
+TARGETS: Mapping[Target, Callable[[Place], bool]] = {
+    Target.HOST: lambda place: place.pane == "hosts" and bool(place.key) and not place.generation,
+    Target.GENERATION: lambda place: bool(place.generation),
+    Target.SERVICE: lambda place: place.pane == "services" and bool(place.key) and not place.action,
+    Target.GUEST: lambda place: place.pane == "vms" and bool(place.key),
+    Target.RELEASE: lambda place: place.pane == "releases" and bool(place.key),
+}
+"""What an address has to be for an action to take it."""
+
+
+def on_it(place: Place, context: Context, whole: bool = False) -> bool:
+    """Whether an action would act on this object and on no other; `whole` for one that acts on projects."""
+    match place.pane:
+        case "hosts":
+            number = context.generation.number if context.generation else None
+            here = "test" if context.generation and number is None else str(number)
+            return context.host == place.key and (not place.generation or here == place.generation)
+        case "services":
+            if place.key.count("/") == 2:  # HOST//PROJECT
+                wanted = place.key.replace("//", "/")
+                mine = {f"{service.host}/{service.project}" for service in context.services}
+                return context.project == wanted or (whole and mine == {wanted})
+            return [key_of(service) for service in context.services] == [place.key] and not context.project
+        case "vms":
+            return [guest.ref for guest in context.guests] == [place.key]
+        case "releases":
+            return context.release is not None and context.release.run.startswith(place.key)
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cockpit.domain.services import LogLine
@@ -225,3 +227,15 @@ async def test_a_theme_can_be_chosen_at_run_time() -> None:
         await screen.press("ctrl+p", *"contrast", "enter")
         await screen.settle()
         assert screen.app.skin.theme is Theme.CONTRAST
+
+
+async def test_the_difference_follows_what_runs_with_no_key_pressed() -> None:
+    async with opened() as screen:
+        facts = screen.fleet.facts["homelab"]
+        first, *rest = facts.generations
+        newer = replace(first, number=143)
+        screen.fleet.facts["homelab"] = replace(facts, generations=(newer, replace(first, badges=frozenset()), *rest))
+        await screen.fleet.hosts["homelab"].refresh()
+        await screen.settle()
+        assert "Diff A 143 → B 141" in screen.text
+        assert "paperless-ocr-de" in screen.text

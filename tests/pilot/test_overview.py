@@ -52,8 +52,8 @@ async def test_the_cursor_is_on_the_worst_until_somebody_moves_it() -> None:
 async def test_layers_say_how_they_are_and_what_drifts() -> None:
     async with opened("overview") as screen:
         for name, words in {
-            "VMs": "11 running", "Hosts": "2 up, 1 unit failed", "Services": "13 well, 2 not", "Secrets": "encrypted, 1 plain",
-            "Code": "≠ 3 changed, 1 to push",
+            "VMs": "11 running", "Hosts": "2 hosts, 1 unit failed", "Services": "15 services, 2 not well",
+            "Secrets": "encrypted, 1 plain", "Code": "≠ 3 changed, 1 to push",
         }.items():  # fmt: skip
             assert any(row.strip().startswith(name) and words in row for row in screen.rows), name
         assert "pve1" in screen.text and "Machines" in screen.text and "Holds" in screen.text

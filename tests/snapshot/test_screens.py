@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from cockpit.domain.settings import Theme, UserSettings
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.panes.services import ServicesPane
 from cockpit.tui.screens.main import MainScreen
 from tests.pilot.sample import sample
 
@@ -31,6 +32,15 @@ def after(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
         await pilot.pause(0.4)
 
     return run
+
+
+async def until(pilot: Pilot[int], reached: Callable[[], bool]) -> None:
+    """A machine that is busy draws later."""
+    for _ in range(100):
+        if reached():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("the screen never came this far")
 
 
 def identified(size: tuple[int, int]) -> str:
@@ -113,7 +123,12 @@ def test_services(snap_compare: Compare, name: str, keys: list[str], size: tuple
         await pilot.pause(0.4)
         main = pilot.app.screen_stack[0]
         assert isinstance(main, MainScreen)
-        main.panes["services"].turn_to("homelab/paperless/web/1")
+        pane = main.panes["services"]
+        assert isinstance(pane, ServicesPane)
+        pane.turn_to("homelab/paperless/web/1")
+        await until(pilot, lambda: pane.service is not None and pane.service.service == "web")
         await after(*keys)(pilot)
+        await until(pilot, lambda: name == "stop" or pane.below.known is not None)
+        await pilot.pause(0.2)
 
     assert snap_compare(CockpitApp(sample(), start="services"), terminal_size=size, run_before=run)

@@ -42,6 +42,10 @@ class Pane(Widget, inherit_bindings=False):
         """The same, in words: `homelab@141`, `paperless/worker`."""
         return ""
 
+    def address(self) -> str:
+        """The same as `cockpit open` takes it (domain.places); empty where there is nothing to open."""
+        return ""
+
     def handlers(self) -> Handlers:
         return {}
 

@@ -370,6 +370,9 @@ class FilesPane(Pane):
     def target(self) -> str:
         return plain(self.path)
 
+    def address(self) -> str:
+        return f"files/{plain(self.path).rstrip('/')}" if self.path else ""
+
     def copies(self) -> list[tuple[str, str]]:
         path = self.path
         found = [("path", path.rstrip("/"))] if path else []

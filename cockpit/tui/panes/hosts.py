@@ -51,6 +51,8 @@ class HostsPane(Pane):
         self._host: str | None = None
         self._sought = ""
         """The generation that somebody wants to see, before its host was read."""
+        self._pair: tuple[str | None, str, str] = (None, "", "")
+        """What is compared: another generation that runs is another A, with no key pressed."""
 
     def compose(self) -> ComposeResult:
         yield self.hosts
@@ -132,6 +134,10 @@ class HostsPane(Pane):
             ]
         )  # fmt: skip
         self._fill_generations()
+        a, b = self.ab()
+        if (pair := (self.host, number(a), number(b))) != self._pair:
+            self._pair = pair
+            self._load()
         self.relay()
 
     def _fill_generations(self) -> None:
@@ -308,11 +314,10 @@ class HostsPane(Pane):
         )
 
     def target(self) -> str:
-        if not self.host:
-            return ""
-        return (
-            f"{self.host}@{self.generations.key}" if self.context().focus == GENERATIONS and self.generations.key else self.host
-        )
+        generation = self.generations.key if self.context().focus == GENERATIONS else None
+        return f"{self.host}@{generation}" if self.host and generation else self.host or ""
+
+    address = target
 
     def copies(self) -> list[tuple[str, str]]:
         g = self.generation
@@ -369,12 +374,13 @@ class HostsPane(Pane):
 
     def turn_to(self, key: str) -> None:
         """`HOST`, or `HOST@GENERATION`."""
-        host, _, wanted = key.partition("@")
-        self._sought = wanted
+        host, _, self._sought = key.partition("@")
         self.hosts.select(host)
-        if wanted and self.host == host:
-            self._host = None
-            self._fill_generations()
+        if self._sought:
+            self.generations.focus()
+            if self.host == host:
+                self._host = None
+                self._fill_generations()
 
     def open(self) -> None:
         if self.focused is self.hosts:

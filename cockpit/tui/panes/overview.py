@@ -198,7 +198,7 @@ class OverviewPane(Pane):
             out += [lines.section("Machines", cells), *machines, EMPTY]
         held = list(lines.hold_lines(self.cockpit, self._against, cells, now))
         out += [lines.section("Holds", cells, t(str(sum(1 for p in self._found if p.shape == "‖")), "muted"))]
-        out += held or [t("none: what was abandoned is not held anywhere", "faint")]
+        out += held or [t("none", "faint")]
         known = self.cockpit.fleet.releases()
         room = rows - len(out) - 2
         out += [EMPTY, lines.section("Releases", cells, t(f"{min(len(known), max(0, room))} of {len(known)}", "muted"))]
@@ -210,7 +210,7 @@ class OverviewPane(Pane):
     def _moments(self) -> tuple[Moment, ...]:
         fleet = self.cockpit.fleet
         now, trouble = self.cockpit.clock.now(), self._trouble()
-        since = trouble - BEFORE if trouble is not None and not self.opened else now - DAY * (30 if self.opened else 1)
+        since = trouble - BEFORE if trouble is not None and not self.opened else now - DAY * (30 if self.opened else 7)
         return moments(
             [o.latest.value for o in fleet.hosts.values() if o.latest.value is not None],
             [o.latest.value for o in fleet.services.values() if o.latest.value is not None],
@@ -226,7 +226,7 @@ class OverviewPane(Pane):
                 cells,
                 t("newest first, 30 days   ", "muted") + t("esc", "text b") + t(" back", "muted"),
             )
-        words = "Since it was last healthy" if self._trouble() is not None else "Last 24 hours"
+        words = "Since it was last healthy" if self._trouble() is not None else "Last 7 days"
         return heading(t(words, "text b"), cells, t("w", "text b") + t(" to open", "muted"))
 
     def _changed(self, cells: int, rows: int) -> Sequence[Line]:

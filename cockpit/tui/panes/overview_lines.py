@@ -60,12 +60,30 @@ def _hosts(cockpit: Cockpit, against: dict[str, str]) -> Layer:
         return Layer("Hosts", (), "", NOT_COMPARED, None, hint="hosts: in cockpit.yaml")
     up = sum(1 for o in found if o.value is not None and not o.stale)
     failed = sum(len(o.value.failed_units) for o in found if o.value is not None)
-    words = f"{up} of {len(found)} up" if up < len(found) else f"{up} up"
-    words += f", {units.several(failed, 'unit')} failed" if failed else ""
-    apart = [f"{name} {what}" for name, what in against.items() if what and what != "in step"]
+    shapes = host_shapes(cockpit)
+    ill = sum(1 for s in shapes if s in "✕▲")
+    words = f"{up} of {len(found)} hosts up" if up < len(found) else units.several(up, "host")
+    words += (
+        f", {units.several(failed, 'unit')} failed"
+        if failed
+        else f", {ill} not well"
+        if ill
+        else ", all well"
+        if up == len(found)
+        else ""
+    )
+    apart = _grouped({name: what for name, what in against.items() if what and what != "in step"})
     drift = shape("≠") + t(f" {', '.join(apart)}", "warn") if apart else IN_STEP if up else NOT_COMPARED
     seen, stale = _age(found)
-    return Layer("Hosts", host_shapes(cockpit), words, drift, seen, stale)
+    return Layer("Hosts", shapes, words, drift, seen, stale)
+
+
+def _grouped(against: dict[str, str]) -> list[str]:
+    """`2 hosts 1 behind main`: what several have in common is said once."""
+    by_words: dict[str, list[str]] = {}
+    for name, what in against.items():
+        by_words.setdefault(what, []).append(name)
+    return [f"{names[0] if len(names) == 1 else f'{len(names)} hosts'} {what}" for what, names in by_words.items()]
 
 
 def _services(cockpit: Cockpit) -> Layer:
@@ -75,7 +93,7 @@ def _services(cockpit: Cockpit) -> Layer:
     off = [f"{name}/{service}" for name, o in cockpit.fleet.hosts.items() if o.latest.value for service in o.latest.value.stopped]
     drift = shape("≠") + t(f" {', '.join(off)}", "warn") if off else IN_STEP if shapes else NOT_COMPARED
     seen, stale = _age(found)
-    words = f"{len(shapes) - bad} well" + (f", {bad} not" if bad else "") if shapes else "none run"
+    words = units.several(len(shapes), "service") + (f", {bad} not well" if bad else ", all well") if shapes else "none run"
     return Layer("Services", shapes, words, drift, seen, stale)
 
 

@@ -293,6 +293,9 @@ class ReleasesPane(Pane):
     def target(self) -> str:
         return self.row.key if self.row else ""
 
+    def address(self) -> str:
+        return f"releases/{self.row.key}" if self.row else ""
+
     def copies(self) -> list[tuple[str, str]]:
         row, release = self.row, self.release
         out = [("run", row.key), ("commit", row.commit or ""), ("attach", f"cockpit attach {row.key}")] if row else []

@@ -77,8 +77,11 @@ def _state(service: Service, detail: ContainerDetail, now: float) -> list[Line]:
     if detail.health is not Health.NONE:
         state += t(f"  {detail.health.value}", "warn" if detail.health is Health.UNHEALTHY else "muted")
     bad = detail.exit_code != 0 or detail.oom or bool(detail.error)
-    ago = f", {units.age(now - detail.finished)} ago" if detail.finished and detail.finished > 0 else ""
-    last = t(detail.ended + ago, "bad" if bad else "muted") if detail.finished and detail.finished > 0 else EMPTY
+    last = EMPTY
+    if detail.finished and detail.finished > 0:
+        ago = f"{units.age(now - detail.finished)} ago"
+        # the engine forgets the code with the next start
+        last = t(ago, "muted") if detail.running else t(f"{detail.ended}, {ago}", "bad" if bad else "muted")
     restarts = t(detail.restarts, "bad" if detail.restarts and bad else "muted") + t(f"  policy {detail.policy}", "muted")
     return [_fact("state", state), _fact("last exit", last), _fact("restarts", restarts)]
 

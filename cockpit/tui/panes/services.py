@@ -246,6 +246,13 @@ class ServicesPane(Pane):
             return f"{len(self.services.marked)} services"
         return self.service.ref if self.service else self._project.partition("/")[2]
 
+    def address(self) -> str:
+        s = self.service
+        if s is None or not s.project:
+            return self._project
+        number = f"/{s.number}" if s.number != 1 else ""
+        return f"{s.host}/{s.ref}{number}" + ("/logs" if self.focused is self.logs else "")
+
     def copies(self) -> list[tuple[str, str]]:
         s = self.service
         found = (

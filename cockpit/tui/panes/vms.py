@@ -230,6 +230,9 @@ class VmsPane(Pane):
         chosen = self.chosen()
         return f"{len(chosen)} guests" if len(chosen) > 1 else chosen[0].ref if chosen else ""
 
+    def address(self) -> str:
+        return self.guest.ref if self.guest else ""
+
     def copies(self) -> list[tuple[str, str]]:
         g = self.guest
         found = self.guests.addresses(g.ref) if g else None

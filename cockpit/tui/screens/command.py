@@ -1,4 +1,4 @@
-"""The command line of `:`: panes, actions with a target, addresses and a few words of its own; completed, with a history."""
+"""The command line: `:` and a pane, an address, an action with its target, or a word; tab completes, up and down remember."""
 
 from __future__ import annotations
 
@@ -9,245 +9,181 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from cockpit.actions.catalog import ACTIONS, BY_ID, Action, Target, possible
-from cockpit.domain.address import PANES, Kind, parse
+from cockpit.actions.catalog import BY_ID
 from cockpit.domain.errors import CockpitError, UsageError
+from cockpit.domain.places import PANES
 from cockpit.domain.settings import Theme
-from cockpit.tui.commands import tier_words
-from cockpit.tui.ink import EMPTY, Line, cut, ends, fit, gap, lit, t
-from cockpit.tui.places import addresses, find
+from cockpit.tui.ink import EMPTY, cut, ends, fit, gap, lit, t
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.surface import Drawn
 
 if TYPE_CHECKING:
     from cockpit.tui.screens.main import MainScreen
 
-MOST = 8
-"""Completions that are shown."""
-KEPT = 200
-"""Lines of history."""
-_HIDDEN = ("move.", "focus.", "search.", "list.", "app.back", "app.close", "app.command", "tab.", "pane.")
-_WORDS = {
-    "q": "leave cockpit", "help": "keys of what has the focus", "theme": "dark, light or contrast",
-    "open": "an object, by its address",
-}  # fmt: skip
-_SAME = {"q": "app.quit", "quit": "app.quit", "q!": "app.quit", "help": "app.help", "h": "app.help"}
-TARGETS = {
-    Target.HOST: (Kind.HOST,), Target.GENERATION: (Kind.GENERATION,), Target.SERVICE: (Kind.SERVICE, Kind.PROJECT),
-    Target.RELEASE: (Kind.RELEASE,), Target.GUEST: (Kind.GUEST,),
-}  # fmt: skip
-"""What kind of address an action takes on the command line."""
-
-Completion = tuple[str, str, Line]
-"""(what the line becomes, what it is, a mark at its end)."""
-
-
-def meaning(main: MainScreen, line: str) -> Callable[[], object]:
-    """What a line asks for. UsageError where it says nothing that can be done."""
-    word, _, rest = line.strip().partition(" ")
-    rest = rest.strip()
-    if word in _SAME and not rest:
-        return partial(main.perform, _SAME[word])
-    if word in PANES and not rest:
-        return partial(main.perform, f"pane.{word}")
-    if word.isdigit() and not rest and 0 < int(word) <= len(PANES):
-        return partial(main.perform, f"pane.{PANES[int(word) - 1]}")
-    if word == "theme":
-        if rest not in {theme.value for theme in Theme}:
-            raise UsageError(f"there is no theme {rest!r}", "", ", ".join(theme.value for theme in Theme))
-        return partial(main.choose_theme, Theme(rest))
-    if word == "open":
-        return partial(main.going.go, find(rest, main.cockpit), rest)
-    if word in BY_ID:
-        return _act(main, BY_ID[word], rest)
-    if rest:
-        raise UsageError(f"there is no command {word!r}", "", "help, theme, open, q, a pane, an action, or an address")
-    try:
-        return partial(main.going.go, find(word, main.cockpit), word)
-    except UsageError as error:
-        near = get_close_matches(word, (*_WORDS, *PANES, *BY_ID), n=1)
-        raise UsageError(error.what, error.why, f"did you mean {near[0]}?" if near else error.hint) from None
-
-
-def _act(main: MainScreen, action: Action, target: str) -> Callable[[], object]:
-    if not target:
-        return partial(main.perform, action.id)
-    if action.target in (Target.NONE, Target.PANE, Target.LINES):
-        raise UsageError(f"{action.id} has no target", "", f":{action.id}")
-    if action.target not in TARGETS:
-        raise UsageError(f"{action.id} acts on what the cursor is on", "", f"go there, then :{action.id}")
-    address = parse(target, main.cockpit.settings)
-    if address.kind not in TARGETS[action.target]:
-        raise UsageError(f"{target} is a {address.kind.value}", f"{action.id} is for a {action.target.value}")
-    return partial(main.going.act, action.id, target)
+SHOWN = 8
+KEPT = 100
+"""Lines that are remembered, for as long as the program runs."""
+_WORDS = {"q": "leave", "help": "help for what has focus", **{f"theme {theme.value}": "colours" for theme in Theme}}
 
 
 class CommandScreen(Overlay[None]):
-    """At the foot of the screen, without a backdrop: what it is about stays in sight."""
+    wanted = 96
+    raise_by = -8
 
     def __init__(self, main: MainScreen) -> None:
         super().__init__()
         self._main = main
         self.typed = ""
-        self._cursor: int | None = None
-        """The completion that is chosen, if any."""
-        self._past: int | None = None
-        self._error: Line = EMPTY
-        self._known: list[tuple[str, str]] | None = None
+        self._problem: UsageError | None = None
+        self._cursor = -1
         self._at: dict[int, int] = {}
+        self._back = len(main.commands_typed)
+        self._known = self._candidates()
+
+    def _candidates(self) -> dict[str, str]:
+        """What can be typed, and what it is."""
+        cockpit = self._main.cockpit
+        out = dict.fromkeys(PANES, "pane") | _WORDS
+        for name, observer in cockpit.fleet.hosts.items():
+            out[name] = "host"
+            for generation in observer.latest.value.generations if observer.latest.value else ():
+                if generation.number is not None:
+                    out[f"{name}@{generation.number}"] = f"generation, {generation.closure.subject or ''}"
+        for engine in cockpit.fleet.services.values():
+            for s in engine.latest.value.services if engine.latest.value else ():
+                if s.project:
+                    out[f"{s.host}/{s.project}"] = "project"
+                    out[f"{s.host}/{s.ref}"] = "service"
+                    out[f"{s.host}/{s.ref}/logs"] = "its logs"
+        for cluster in cockpit.fleet.guests.clusters.values():
+            out |= {g.ref: f"guest {g.name}" for g in (cluster.latest.value.guests if cluster.latest.value else ())}
+        out |= {f"releases/{release.run}": f"release, {release.subject or ''}" for release in cockpit.fleet.releases()[:50]}
+        return out | {action.id: action.title for action in BY_ID.values() if not action.id.startswith("move.")}
 
     @property
-    def history(self) -> list[str]:
-        """Of this session, newest last."""
-        return self._main.said
-
-    # completion
-
-    def _addresses(self) -> list[tuple[str, str]]:
-        if self._known is None:
-            self._known = list(addresses(self._main.cockpit))
-        return self._known
-
-    def completions(self) -> list[Completion]:
-        word, space, rest = self.typed.lstrip().partition(" ")
-        if not space:
-            return self._first(word)
-        if word == "theme":
-            return [(f"theme {theme.value}", "colours of this session", EMPTY) for theme in Theme if theme.value.startswith(rest)]
-        action = BY_ID.get(word)
-        if word != "open" and (action is None or action.target not in TARGETS):
-            return []
-        found = [(a, what) for a, what in self._addresses() if rest in a or rest in what]
-        if action is not None:
-            found = [(a, what) for a, what in found if _kind(a, what) in TARGETS[action.target]]
-        found.sort(key=lambda pair: not pair[0].startswith(rest))
-        return [(f"{word} {a}", what, EMPTY) for a, what in found[:MOST]]
-
-    def _first(self, word: str) -> list[Completion]:
-        main = self._main
-        out: list[Completion] = [(w, what, EMPTY) for w, what in _WORDS.items() if w.startswith(word)]
-        out += [(pane, "pane", EMPTY) for pane in PANES if pane.startswith(word)]
-        if not word:
-            return out[:MOST]
-        context, armed = main.context(), main.cockpit.gate.armed
-        actions = [a for a in ACTIONS if not a.id.startswith(_HIDDEN) and (word in a.id or word in a.title.lower())]
-        actions.sort(key=lambda a: (not a.id.startswith(word), possible(a, context) is not None))
-        out += [(a.id, a.title, tier_words(a.tier, armed)) for a in actions[:MOST]]
-        found = [(a, what, EMPTY) for a, what in self._addresses() if word in a]
-        found.sort(key=lambda entry: not entry[0].startswith(word))
-        return (out + found)[:MOST]
+    def found(self) -> list[str]:
+        """Completions of the word that is being typed: those that begin with it, then those that hold it."""
+        head, _, word = self.typed.rpartition(" ")
+        if head and head not in BY_ID:
+            head, word = "", self.typed
+        if not word and not head:
+            return self._main.commands_typed[::-1][:SHOWN]
+        known = [name for name in self._known if not head or ("/" in name or name in self._main.cockpit.settings.hosts)]
+        first = [name for name in known if name.startswith(word)]
+        rest = [name for name in known if word and word in name and name not in first]
+        return [f"{head} {name}".strip() for name in (*sorted(first, key=_panes_first), *sorted(rest, key=_panes_first))][:SHOWN]
 
     # drawing
 
-    def fit_panel(self) -> None:
-        cols, rows = self.app.size
-        self.panel.styles.width = cols
-        self.panel.styles.height = max(1, min(rows, len(self.completions()) + (2 if self._error else 1)))
-        self.panel.redraw()
-
     def lines(self, cells: int, rows: int) -> Sequence[Drawn]:
-        out: list[Drawn] = []
-        self._at = {}
-        room = rows - (2 if self._error else 1)
-        for index, (line, what, mark) in enumerate(self.completions()[:room]):
-            here = index == self._cursor
-            self._at[len(out)] = index
-            left = fit(t(line, "text b" if here else "text"), min(44, cells // 2)) + gap(2) + t(what, "muted")
-            drawn = ends(cut(left, cells - 12), mark, cells) if mark else fit(left, cells)
-            out.append((lit(drawn, "sel"), "sel") if here else (drawn, "raised"))
-        if self._error:
-            out.append((fit(self._error, cells), "raised"))
         caret = t(" ", "ink on accent")
-        keys = t("tab completes · enter does it · esc", "faint") if cells > 70 else EMPTY
-        out.append((ends(t(":", "accent b") + t(self.typed) + caret, keys, cells), "raised"))
-        return out
+        out: list[Drawn] = [(EMPTY, "raised"), (cut(t(": ", "accent b") + t(self.typed) + caret, cells), "raised")]
+        if self._problem is not None:
+            words = f"{self._problem.what}  {self._problem.hint or self._problem.why}"
+            out.append((cut(gap(2) + t(words, "warn"), cells), "raised"))
+        out.append((t("─" * cells, "line"), "raised"))
+        found = self.found
+        self._cursor = min(self._cursor, len(found) - 1)
+        self._at = {}
+        for index, name in enumerate(found):
+            self._at[len(out)] = index
+            here = index == self._cursor
+            words = self._known.get(name.rpartition(" ")[2], "" if self.typed else "before")
+            line = fit(t(name), max(20, cells * 60 // 100)) + gap(1) + t(words, "muted")
+            out.append((lit(cut(line, cells), "sel"), "sel") if here else (cut(line, cells), "raised"))
+        if not found:
+            out.append((t("nothing begins like that", "faint"), "raised"))
+        foot = t("tab", "text b") + t(" completes   ", "muted") + t("enter", "text b") + t(" does it", "muted")
+        return [*out, (EMPTY, "raised"), (ends(foot, t("esc closes", "muted"), cells), "raised"), (EMPTY, "raised")]
 
-    # keys
+    # typing
 
     def press(self, event: events.Key) -> None:
-        key = event.key
-        if key in ("escape", "ctrl+c") or (key == "backspace" and not self.typed):
+        key, found = event.key, self.found
+        if key == "escape":
             self.dismiss()
             return
         if key == "enter":
-            self._enter()
+            self._enter(found[self._cursor] if 0 <= self._cursor < len(found) else self.typed)
             return
-        if key in ("tab", "shift+tab"):
-            self._complete(1 if key == "tab" else -1)
-        elif key in ("up", "down", "ctrl+p", "ctrl+n"):
-            self._recall(-1 if key in ("up", "ctrl+p") else 1)
-        elif key == "backspace":
-            self._type(self.typed[:-1])
+        if key in ("tab", "shift+tab") and found:
+            self._cursor = (self._cursor + (1 if key == "tab" else -1)) % len(found)
+            if len(found) == 1:
+                self._type(found[0])
+        elif key in ("up", "down"):
+            self._remember(-1 if key == "up" else 1)
         elif key == "ctrl+u":
             self._type("")
-        elif key == "ctrl+w":
-            self._type(self.typed.rstrip().rpartition(" ")[0])
+        elif key == "backspace":
+            if not self.typed:
+                self.dismiss()
+                return
+            self._type(self.typed[:-1])
         elif event.is_printable and event.character:
+            if event.character == " " and 0 <= self._cursor < len(found):
+                self._type(found[self._cursor])
             self._type(self.typed + event.character)
         self.fit_panel()
 
     def _type(self, text: str) -> None:
-        self.typed, self._cursor, self._past, self._error = text, None, None, EMPTY
+        self.typed, self._cursor, self._problem = text, -1, None
 
-    def _complete(self, step: int) -> None:
-        """The one that fits, or the next of several."""
-        found = self.completions()
-        if not found:
-            return
-        if len(found) == 1:
-            word = found[0][0]
-            action = BY_ID.get(word)
-            more = word in ("theme", "open") or (action is not None and action.target in TARGETS)
-            self._type(word + (" " if more and not self.typed.startswith(f"{word} ") else ""))
-            return
-        start = -1 if step > 0 else 0
-        self._cursor = ((start if self._cursor is None else self._cursor) + step) % len(found)
+    def _remember(self, step: int) -> None:
+        typed = self._main.commands_typed
+        self._back = max(0, min(len(typed), self._back + step))
+        self._type(typed[self._back] if self._back < len(typed) else "")
 
-    def _recall(self, step: int) -> None:
-        if self._cursor is not None:
-            self._cursor = (self._cursor + step) % max(1, len(self.completions()))
-            return
-        if not self.history:
-            return
-        at = len(self.history) if self._past is None else self._past
-        at = max(0, min(len(self.history), at + step))
-        self._type(self.history[at] if at < len(self.history) else "")
-        self._past = at
+    def clicked(self, x: int, y: int) -> None:
+        if y in self._at and self._at[y] < len(self.found):
+            self._enter(self.found[self._at[y]])
 
-    def _enter(self) -> None:
-        """A chosen completion is taken first: enter never does what was not read as a whole."""
-        if self._cursor is not None:
-            found = self.completions()
-            self._type(found[min(self._cursor, len(found) - 1)][0])
-            self.fit_panel()
-            return
-        line = self.typed.strip()
+    def scroll_by(self, rows: int) -> None:
+        self._cursor += 1 if rows > 0 else -1
+        self.fit_panel()
+
+    # doing
+
+    def _enter(self, line: str) -> None:
+        line = " ".join(line.split())
         if not line:
             self.dismiss()
             return
-        if line in self.history:
-            self.history.remove(line)
-        self.history.append(line)
-        del self.history[:-KEPT]
         try:
-            do = meaning(self._main, line)
+            do = self._meant(line)
         except CockpitError as error:
-            tail = f"  {error.hint}" if error.hint else ""
-            self._error = t(error.what, "warn") + t(f": {error.why}" if error.why else "", "muted") + t(tail, "muted")
+            self._type(line)
+            self._problem = error if isinstance(error, UsageError) else UsageError(error.what, error.why, error.hint)
             self.fit_panel()
             return
+        typed = self._main.commands_typed
+        typed[:] = [*(one for one in typed if one != line), line][-KEPT:]
         self.dismiss()
         self.app.call_later(do)
 
-    def clicked(self, x: int, y: int) -> None:
-        if y in self._at:
-            self._cursor = self._at[y]
-            self._enter()
+    def _meant(self, line: str) -> Callable[[], object]:
+        """What a line does. UsageError with the nearest right word."""
+        main = self._main
+        word, _, rest = line.partition(" ")
+        if word in ("q", "quit"):
+            return partial(main.carry_out, "app.quit")
+        if word == "help":
+            return partial(main.carry_out, "app.help")
+        if word == "theme":
+            if rest not in {theme.value for theme in Theme}:
+                raise UsageError(f"there is no theme {rest!r}", "", f"themes: {', '.join(theme.value for theme in Theme)}")
+            return partial(main.choose_theme, Theme(rest))
+        if word in BY_ID:
+            return main.going.meant(BY_ID[word], rest)
+        settings = main.cockpit.settings
+        leads = (
+            "/" in word or "@" in word or word in PANES or word in settings.hosts or word in main.cockpit.fleet.guests.clusters
+        )
+        if rest or not leads:
+            near = get_close_matches(word, list(self._known), 1, 0.6)
+            raise UsageError(f"{word!r} cannot be done", "", f"did you mean {near[0]}?" if near else "tab completes")
+        main.place(line)
+        return partial(main.go_to, line)
 
 
-def _kind(address: str, what: str) -> Kind:
-    """Of an entry of `addresses`."""
-    if address.startswith("release/") and what.partition(" ")[0] not in ("service", "guest"):
-        return Kind.RELEASE
-    word = what.partition(" ")[0].rstrip(",")
-    return Kind(word)
+def _panes_first(name: str) -> tuple[bool, str]:
+    return name not in PANES, name

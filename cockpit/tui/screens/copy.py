@@ -6,7 +6,6 @@ import shlex
 from functools import partial
 
 from cockpit.tui.ink import t
-from cockpit.tui.places import address_of
 from cockpit.tui.screens.menu import MenuScreen
 from cockpit.tui.screens.palette import Choice
 
@@ -25,9 +24,8 @@ class CopyScreen(MenuScreen):
         ]
 
     def _address(self) -> list[tuple[str, str]]:
-        """Of what the focus is on, and the command that leads to it from any terminal."""
-        address = address_of(self._main.context())
-        return [("address", address), ("command", f"cockpit open {shlex.quote(address)}")] if address else []
+        address = self._main.pane.address() if self._main.pane else ""
+        return [("address", address), ("open it from a shell", shlex.join(("cockpit", "open", address)))] if address else []
 
     def copy(self, name: str, text: str) -> None:
         self.app.copy_to_clipboard(text[-LIMIT:])

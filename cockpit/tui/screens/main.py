@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, EDITOR, EVERYWHERE, WHILE_TYPING, Context, possible
+from cockpit.domain.places import Place, find
 from cockpit.domain.plan import Tier
 from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, available, target_of, tier_mark
@@ -37,7 +38,7 @@ class Themed(Protocol):
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
-    def __init__(self, cockpit: Cockpit, keymap: Keymap, start: str, at: str = "") -> None:
+    def __init__(self, cockpit: Cockpit, keymap: Keymap, start: str) -> None:
         super().__init__()
         self.cockpit = cockpit
         self.keymap = keymap
@@ -49,11 +50,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.footer.tail = {name: keymap.label(name) for name in ("app.menu", "app.help", "app.palette")}
         self.body = Widget(id="body")
         self.panes: dict[str, Pane] = {}
+        self.commands_typed: list[str] = []
+        """Of the command line, oldest first."""
         self.active = start
-        self.said: list[str] = []
-        """What was typed after `:`, newest last."""
-        self._at = at
-        """Address of the object to begin with."""
         self._pending = ""
         self._once: str | None = None
         self._asked: asyncio.Future[bool] | None = None
@@ -77,8 +76,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         fleet.tree.show(True)
         self.set_interval(1.0, self.tick)
         await self.show_pane(self.active)
-        if self._at:
-            self.going.open(self._at)
 
     @property
     def pane(self) -> Pane | None:
@@ -116,6 +113,14 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.frame()
 
         self.call_later(go)
+
+    def place(self, address: str) -> Place:
+        """UsageError where nothing is there."""
+        return find(address, self.cockpit.settings.hosts, self.cockpit.fleet.guests.clusters)
+
+    def go_to(self, address: str) -> None:
+        """UsageError where nothing is there."""
+        self.going.open(address)
 
     def timeline(self) -> None:
         """What changed, from wherever the question comes."""
@@ -286,10 +291,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "focus.next": lambda: self.turn(1),
             "focus.previous": lambda: self.turn(-1),
             "app.help": lambda: self.open_over("help", "HelpScreen"),
+            "app.command": lambda: self.open_over("command", "CommandScreen"),
             "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
-            "app.command": lambda: self.open_over("command", "CommandScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
             "app.timeline": self.timeline,
             "app.url": lambda: self.going.neighbour("u"),

@@ -1,90 +1,14 @@
-"""Where the address of an object leads, the address of what somebody is on, and its neighbours."""
+"""What belongs to an object: its VM, host, generation, commit, file, service, logs, release and URL, or why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cockpit.actions.bundle import Cockpit
-from cockpit.actions.catalog import EDITOR, FILES, GENERATIONS, GUESTS, LOGS, RELEASES, SERVICES, SNAPSHOTS, Context
-from cockpit.domain.address import Address, Kind, parse
+from cockpit.actions.catalog import Context
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.services import Service
 from cockpit.tui.panes.service_rows import key_of, worst_first
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An object of a pane, by the key of its row, and what to do with it there."""
-
-    pane: str
-    key: str = ""
-    action: str | None = None
-
-
-def place_of(address: Address) -> Place:
-    logs = "service.logs" if address.logs else None
-    match address.kind:
-        case Kind.PANE:
-            return Place(address.text)
-        case Kind.HOST | Kind.GENERATION:
-            return Place("hosts", address.text)
-        case Kind.PROJECT:
-            host, _, project = address.text.partition("/")
-            return Place("services", f"{host}//{project}", logs)
-        case Kind.SERVICE:
-            text = address.text if address.text.count("/") > 2 else f"{address.text}/1"
-            return Place("services", text, logs)
-        case Kind.CLUSTER:
-            return Place("vms")
-        case Kind.GUEST:
-            return Place("vms", address.text)
-        case Kind.RELEASE:
-            return Place("releases", address.text)
-        case _:
-            return Place("files", address.text)
-
-
-def find(text: str, cockpit: Cockpit) -> Place:
-    """UsageError where there is nothing of that name."""
-    return place_of(parse(text, cockpit.settings))
-
-
-def address_of(context: Context) -> str:
-    """Of what the focus is on; empty for what has none."""
-    if context.release is not None and context.focus == RELEASES:
-        return f"release/{context.release.run}"
-    if context.files is not None and context.focus in (FILES, EDITOR):
-        return f"file/{context.files.path}" if context.files.path else ""
-    if context.guests and context.focus in (GUESTS, SNAPSHOTS):
-        return context.guests[0].ref
-    if context.focus in (SERVICES, LOGS):
-        here = context.service.address if context.service else context.project
-        return f"{here}/logs" if here and context.focus == LOGS else here
-    if context.focus == GENERATIONS and context.host and context.generation:
-        number = context.generation.number
-        return f"{context.host}@{number if number is not None else 'test'}"
-    return context.host or ""
-
-
-def addresses(cockpit: Cockpit) -> Iterator[tuple[str, str]]:
-    """(address, what it is) of everything that is known by now."""
-    for name, observer in cockpit.fleet.hosts.items():
-        facts = observer.latest.value
-        yield name, f"host, runs {facts.profile_generation}" if facts else "host"
-    for engine in cockpit.fleet.services.values():
-        for s in engine.latest.value.services if engine.latest.value else ():
-            yield s.address, f"service of {s.host}, {s.state.value}"
-    for cluster in cockpit.fleet.guests.clusters.values():
-        for g in cluster.latest.value.guests if cluster.latest.value else ():
-            yield g.ref, f"guest {g.name} of {g.node}, {g.status}"
-    for release in cockpit.fleet.releases()[:50]:
-        yield f"release/{release.run}", f"{(release.commit or '–')[:7]} {release.subject or ''}"
-    for name, observer in cockpit.fleet.hosts.items():
-        for generation in observer.latest.value.generations if observer.latest.value else ():
-            if generation.number is not None:
-                yield f"{name}@{generation.number}", f"generation, {generation.closure.subject or ''}"
-
 
 LETTERS = {
     "v": "VM", "h": "host", "g": "generation", "c": "commit", "f": "file", "s": "service", "l": "logs",
@@ -201,16 +125,16 @@ class Neighbours:
     def _file(self) -> Neighbour:
         c, settings = self._at, self._cockpit.settings
         if c.files is not None and c.files.path:
-            return Neighbour(f"file/{c.files.path}")
+            return Neighbour(f"files/{c.files.path}")
         if self._project:
             project = settings.projects.get(self._project)
             if project is None:
                 return Neighbour(why=f"cockpit.yaml names no project {self._project}")
             names = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
             found = next((n for n in names if (settings.root / project.source / n).is_file()), names[0])
-            return Neighbour(f"file/{project.source.rstrip('/')}/{found}")
+            return Neighbour(f"files/{project.source.rstrip('/')}/{found}")
         host = settings.hosts.get(self._host)
-        return Neighbour(f"file/{host.flake_folder.rstrip('/')}/flake.nix") if host else self._nothing("file")
+        return Neighbour(f"files/{host.flake_folder.rstrip('/')}/flake.nix") if host else self._nothing("file")
 
     def _service(self) -> Neighbour:
         found = self._chosen()
@@ -225,14 +149,14 @@ class Neighbours:
     def _release(self) -> Neighbour:
         c = self._at
         if c.release is not None:
-            return Neighbour(f"release/{c.release.run}")
+            return Neighbour(f"releases/{c.release.run}")
         if not self._host:
             return self._nothing("release")
         number = c.generation.number if c.generation else None
         for release in self._cockpit.fleet.releases():
             for attempt in release.attempts:
                 if attempt.host == self._host and (number is None or attempt.generation == number):
-                    return Neighbour(f"release/{release.run}")
+                    return Neighbour(f"releases/{release.run}")
         return Neighbour(why="no release made it" if number is not None else f"no release reached {self._host}")
 
     def _url(self) -> Neighbour:
