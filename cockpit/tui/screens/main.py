@@ -297,6 +297,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
             "app.timeline": self.timeline,
+            "app.back": lambda: self.say(EMPTY),
+            "service.logs": lambda: self.going.neighbour("l"),
             "app.url": lambda: self.going.neighbour("u"),
             "app.zoom_in": lambda: self.pane.zoom(True) if self.pane else None,
             "app.zoom_out": lambda: self.pane.zoom(False) if self.pane else None,
