@@ -42,7 +42,7 @@ def test_everything_that_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("text", "complaint"),
     [
         ("theem: dark\n", (1, "theem", "is not known here", "", "theme")),
-        ("zzz: 1\n", (1, "zzz", "is not known here", "theme, ascii, keymap, identity, who", "")),
+        ("zzz: 1\n", (1, "zzz", "is not known here", "theme, ascii, keymap, identity, who, role", "")),
         ("theme: pink\n", (1, "theme", "is 'pink'", "dark, light, contrast", "")),
         ("theme: [dark]\n", (1, "theme", "is a list", "dark, light, contrast", "")),
         ("ascii: maybe\n", (1, "ascii", "is 'maybe'", "true or false", "")),
@@ -52,7 +52,7 @@ def test_everything_that_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("who:\n", (1, "who", "is empty", "", "")),
         ("who: [a]\n", (1, "who", "is a list", "", "")),
         ("identity: ''\n", (1, "identity", "is empty", "", "")),
-        ("- a\n", (1, "(file)", "is no mapping", "theme, ascii, keymap, identity, who", "")),
+        ("- a\n", (1, "(file)", "is no mapping", "theme, ascii, keymap, identity, who, role", "")),
         ("who: a\nwho: b\n", (2, "who", "stands here twice", "each key once", "")),
     ],
 )
