@@ -276,14 +276,8 @@ class VmsPane(Pane):
         self.relay()
         self.below.detail.to_top()
         if enter:
-            # what is shown only now may still be told that it was hidden, and lets go of the focus then
             self.below.shown.focus()
-            self.call_after_refresh(self._hold_focus, self.below.shown)
         self.below.follow(0.0)
-
-    def _hold_focus(self, surface: Surface) -> None:
-        if surface is self.below.shown and self.focused in (None, self.table):
-            surface.focus()
 
     def turn_to(self, key: str) -> None:
         guest = self.guests.guest(key)
