@@ -76,6 +76,8 @@ class Host:
     booted_at: float = field(default_factory=lambda: time.time() - 17 * 86400)
     events: dict[str, Events] = field(default_factory=dict)
     proofs: set[str] = field(default_factory=set)
+    awaiting: set[str] = field(default_factory=set)
+    """Runs that came as far as their confirmation."""
     proven: asyncio.Event = field(default_factory=asyncio.Event)
     active: Attempt | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -255,6 +257,8 @@ class Host:
         attempt = next((a for a in self.attempts if a.run == run), None)
         if attempt is None or proof not in ("reach", "confirm"):
             raise Failure(9, f"{self.name} knows no run {run}")
+        if proof == "confirm" and run not in self.awaiting:
+            raise Failure(9, f"run {run} does not wait for a confirmation")
         if attempt.decision == "reverted" or attempt.outcome is not None:
             raise Failure(5, "it came too late", f"{attempt.decision or 'closed'}")
         self.proofs.add(proof)

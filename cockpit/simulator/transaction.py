@@ -130,6 +130,7 @@ class _Transaction:
             raise Failed(f"not there: {', '.join(stopped)}")
 
     async def confirm(self) -> None:
+        self.host.awaiting.add(self.attempt.run)
         await self.tell("wait", "the controller's confirmation, by a new connection", left=self.left)
         await self.proof("confirm", "no confirmation before the deadline")
 

@@ -198,7 +198,7 @@ async def test_the_breaking_commit_is_reverted(homelab: Homelab) -> None:
     after = await homelab.host.facts()
     assert after.running == before.running and after.profile_generation == before.profile_generation
     assert after.attempts[0].result is Result.REVERTED and after.attempts[0].decision == "reverted"
-    with pytest.raises(Reverted):
+    with pytest.raises(Refused):
         await homelab.host.confirm("brk1", "confirm")
 
 

@@ -24,14 +24,34 @@ class Compare(Protocol):
     ) -> bool: ...
 
 
+QUIET = 4
+"""Looks in a row, a tenth of a second apart, at which nothing new is on the screen: longer than a pane waits before it reads."""
+
+
 def after(*keys: str) -> Callable[[Pilot[int]], Awaitable[None]]:
+    """Each key is pressed when the one before has done all that it does; a move needs no such rest."""
+
     async def run(pilot: Pilot[int]) -> None:
-        await pilot.pause(0.4)
+        await quiet(pilot)
         for key in keys:
+            if key not in ("j", "space"):
+                await quiet(pilot)
             await pilot.press(key)
-        await pilot.pause(0.4)
+        await quiet(pilot)
 
     return run
+
+
+async def quiet(pilot: Pilot[int]) -> None:
+    same, before = 0, ""
+    for _ in range(200):
+        strips = pilot.app.screen._compositor.render_strips()
+        now = "\n".join("".join(segment.text for segment in strip) for strip in strips)
+        same, before = (same + 1 if now == before else 0), now
+        if same >= QUIET:
+            return
+        await pilot.pause(0.1)
+    raise AssertionError("the screen never came to rest")
 
 
 async def until(pilot: Pilot[int], reached: Callable[[], bool]) -> None:

@@ -104,10 +104,11 @@ class Surface(Widget, inherit_bindings=False):
         self.redraw()
 
     def on_focus(self) -> None:
-        self.redraw()
+        # Textual notes who has the focus after this
+        self.call_later(self.redraw)
 
     def on_blur(self) -> None:
-        self.redraw()
+        self.call_later(self.redraw)
 
 
 def narrow(width: int) -> bool:
