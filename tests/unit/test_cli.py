@@ -238,7 +238,12 @@ def test_a_signal_during_the_transaction_detaches(number: signal.Signals) -> Non
     lab = homelab()
     lab.alpha.trouble.hang = True
     _when(lambda: "watch" in lab.alpha.calls, lambda: os.kill(os.getpid(), number), lab)
-    code, text = cli(lab, "deploy", "alpha", "--yes")
+    # a shell that starts us in the background has SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, text = cli(lab, "deploy", "alpha", "--yes")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code is Exit.UNKNOWN and f"cockpit attach {lab.audit.all[-1]['run']}" in text
 
 
