@@ -135,7 +135,7 @@ class Going:
                     return
                 await asyncio.sleep(ARRIVES)
             context = main.context()
-            several = len(context.guests) > 1 or (len(context.services) > 1 and not context.project)
+            several = bool(context.hosts) or len(context.guests) > 1 or (len(context.services) > 1 and not context.project)
             why = "rows are marked: space unmarks them" if several else "the cursor did not get there"
             main.say(t(f"{BY_ID[action].title}: ", "muted") + t(text, "text b") + t(f" was not touched, {why}", "warn"))
 
@@ -158,7 +158,7 @@ def on_it(place: Place, context: Context, whole: bool = False) -> bool:
         case "hosts":
             number = context.generation.number if context.generation else None
             here = "test" if context.generation and number is None else str(number)
-            return context.host == place.key and (not place.generation or here == place.generation)
+            return not context.hosts and context.host == place.key and (not place.generation or here == place.generation)
         case "services":
             if place.key.count("/") == 2:  # HOST//PROJECT
                 wanted = place.key.replace("//", "/")
