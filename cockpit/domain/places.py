@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from cockpit.domain.errors import UsageError
+from cockpit.domain.ids import is_run_id
 
 PANES = ("overview", "vms", "hosts", "services", "files", "releases")
 FORMS = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, releases/RUN, files/PATH, or a pane's name"
+_SINGULAR = {"file": "files", "release": "releases"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,19 @@ class Place:
     """Id of the catalogue: what is opened there."""
     generation: str = ""
 
+    @property
+    def row(self) -> str:
+        """The key with the generation, as the pane takes it."""
+        return f"{self.key}@{self.generation}" if self.generation else self.key
+
 
 def find(address: str, hosts: Collection[str], clusters: Collection[str]) -> Place:
     """Where an address leads. UsageError, with the nearest name that there is."""
     words = address.strip().strip("/").split("/")
     first, rest = words[0], words[1:]
     name, at, generation = first.partition("@")
+    if first in _SINGULAR and first not in hosts and rest:
+        return Place(_SINGULAR[first], "/".join(rest))
     if first in PANES and first not in hosts:
         if not rest:
             return Place(first)
@@ -40,6 +49,8 @@ def find(address: str, hosts: Collection[str], clusters: Collection[str]) -> Pla
         return Place("vms", f"{first}/{rest[0]}")
     if first in clusters and not rest:
         return Place("vms")
+    if not rest and is_run_id(first) and any(c.isdigit() for c in first):
+        return Place("releases", first)  # last of all: many a short word could be the beginning of a run's id
     near = get_close_matches(name, [*hosts, *clusters, *PANES], 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"hosts: {', '.join(hosts) or 'none'}"
     raise UsageError(f"nothing is at {address!r}", FORMS, hint)
@@ -47,7 +58,7 @@ def find(address: str, hosts: Collection[str], clusters: Collection[str]) -> Pla
 
 def _of_host(address: str, host: str, generation: str | None, rest: list[str]) -> Place:
     if generation is not None:
-        if not generation.isdigit() or rest:
+        if not (generation.isdigit() or generation == "test") or rest:
             raise UsageError(f"nothing is at {address!r}", FORMS, f"e.g. {host}@141")
         return Place("hosts", host, generation=generation)
     if not rest:

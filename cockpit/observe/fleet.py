@@ -108,6 +108,10 @@ class Fleet:
         old, new = self._generation(host, old_generation), self._generation(host, new_generation)
         return await difference(self._hosts[host], self._repository, self._settings, old, new)
 
+    async def commit(self, sha: str) -> Commit | None:
+        """As the repository has it."""
+        return (await self._repository.subjects([sha])).get(sha)
+
     async def units(self, host: str) -> tuple[tuple[str, str, str], ...]:
         """(unit, active state, description), failed first."""
         return await self._hosts[host].units()

@@ -44,7 +44,7 @@ from cockpit.domain.plan import Allow, Change, HostPlan, PackageChange, Plan, Se
 from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import Health, Level, LogGap, LogItem, LogLine, Service, ServicesSnapshot, State, Usage
-from cockpit.domain.settings import HostSettings, ProjectSettings, Settings, UserSettings
+from cockpit.domain.settings import ClusterSettings, CredentialSettings, HostSettings, ProjectSettings, Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet, GenerationDiff
 from cockpit.observe.observation import Observer
@@ -61,6 +61,9 @@ GIB, MIB = 1024**3, 1024**2
 
 G = GenerationOutcome
 GOOD = Verdict.GOOD
+
+
+CLUSTER = ClusterSettings("home", ("10.20.0.2", "10.20.0.3"), "cockpit@pve!desk", CredentialSettings(env="PVE_SECRET"))
 
 
 def sha(short: str) -> str:
@@ -418,6 +421,12 @@ class SampleFleet(Fleet):
             host, by_number[old_generation], by_number[new_generation], PACKAGES, CHANGES, SECRETS, (), LEFT_OUT
         )
 
+    async def commit(self, sha: str) -> Commit | None:
+        named = (g.closure for facts in self.facts.values() for g in facts.generations if g.closure.commit == sha)
+        found = next(named, None)
+        message = f"{found.subject}\n\nTasted twice, as the release notes ask for." if found else ""
+        return Commit(sha, found.subject or "", "ada", NOW - 2 * D, message) if found else None
+
     async def units(self, host: str) -> tuple[tuple[str, str, str], ...]:
         return (
             ("restic-data.service", "failed", "Back up /data with restic"),
@@ -563,7 +572,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     work_tree: WorkTree = SampleWorkTree()
     secrets: SecretStore = SampleSecrets()
     paperless = ProjectSettings("paperless", "compose/paperless", "/var/lib/cockpit/projects/paperless")
-    settings = Settings(Path("/homelab"), hosts=hosts, projects={"paperless": paperless})
+    settings = Settings(Path("/homelab"), hosts=hosts, projects={"paperless": paperless}, clusters={"home": CLUSTER})
     operations = Operations(clock, NoAudit(), gate, "ada", "laptop")
     compose = {name: SampleHost(settings.hosts[name], fleet.engines[name]) for name in hosts}
     services = ServiceActions(

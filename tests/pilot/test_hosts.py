@@ -239,3 +239,26 @@ async def test_the_difference_follows_what_runs_with_no_key_pressed() -> None:
         await screen.settle()
         assert "Diff A 143 → B 141" in screen.text
         assert "paperless-ocr-de" in screen.text
+
+
+async def test_search_moves_and_hides_nothing_and_esc_ends_it() -> None:
+    async with opened() as screen:
+        table = screen.app.query_one("#generation-table")
+        count = table.count  # type: ignore[attr-defined]
+        await screen.press("ctrl+f", *"postgres", "enter")
+        assert table.key == "134" and table.count == count  # type: ignore[attr-defined]
+        assert "search /postgres" in screen.text
+        await screen.press("ctrl+f", "ctrl+u", *"nixos", "enter", "n")
+        first = table.key  # type: ignore[attr-defined]
+        await screen.press("n", "N")
+        assert table.key == first  # type: ignore[attr-defined]
+        await screen.press("escape")
+        assert "search" not in screen.text
+
+
+async def test_esc_takes_the_marks_away() -> None:
+    async with opened("vms") as screen:
+        await screen.press("space", "space")
+        assert "2 marked" in screen.text
+        await screen.press("escape")
+        assert "marked" not in screen.text

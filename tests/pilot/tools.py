@@ -64,7 +64,12 @@ class Screen:
 async def opened(
     pane: str = "hosts", size: tuple[int, int] = WIDE, cockpit: Cockpit | None = None, user: UserSettings | None = None
 ) -> AsyncIterator[Screen]:
-    app = CockpitApp(cockpit or sample(user), start=pane)
+    async with running(CockpitApp(cockpit or sample(user), start=pane), size) as screen:
+        yield screen
+
+
+@asynccontextmanager
+async def running(app: CockpitApp, size: tuple[int, int] = WIDE) -> AsyncIterator[Screen]:
     async with app.run_test(size=size) as pilot:
         screen = Screen(pilot, app)
         await screen.settle()

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from cockpit.actions.catalog.base import FILES, GENERATIONS, LISTS, LOGS, OVERVIEW, RELEASES, Action, Check, Target
+from cockpit.actions.catalog.base import (
+    FILES,
+    GENERATIONS,
+    GUESTS,
+    HOSTS,
+    LISTS,
+    LOGS,
+    OVERVIEW,
+    RELEASES,
+    SERVICES,
+    SNAPSHOTS,
+    Action,
+    Check,
+    Target,
+)
+
+_TABBED = (HOSTS, GENERATIONS, SERVICES, LOGS, GUESTS, SNAPSHOTS)
 
 ACTIONS: tuple[Action, ...] = (
     Action("pane.overview", "Overview", "overview", ("1",), "1", target=Target.PANE, description="Problems first."),
@@ -11,14 +27,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane.services", "Services", "services", ("4",), "4", target=Target.PANE, description="Services and logs."),
     Action("pane.files", "Files", "files", ("5",), "5", target=Target.PANE, description="The repository."),
     Action("pane.releases", "Releases", "releases", ("6",), "6", target=Target.PANE, description="Every deploy and rollback."),
-    Action("tab.previous", "Previous detail tab", "tab", ("left_square_bracket",), "["),
-    Action("tab.next", "Next detail tab", "tab", ("right_square_bracket",), "]"),
+    Action("tab.previous", "Previous detail tab", "tab", ("left_square_bracket",), "[", _TABBED),
+    Action("tab.next", "Next detail tab", "tab", ("right_square_bracket",), "]", _TABBED),
     Action("focus.next", "Next panel", "panel", ("tab",), "tab"),
     Action("focus.previous", "Previous panel", "panel", ("shift+tab",), "shift+tab"),
     Action("move.down", "Down", "down", ("j", "down"), "j"),
     Action("move.up", "Up", "up", ("k", "up"), "k"),
-    Action("move.left", "Left", "left", ("h", "left"), "h", (GENERATIONS, LOGS, RELEASES, FILES)),
-    Action("move.right", "Right", "right", ("l", "right"), "l", (GENERATIONS, LOGS, RELEASES, FILES)),
+    Action("move.left", "Left", "left", ("h", "left"), "h", (FILES,)),
+    Action("move.right", "Right", "right", ("l", "right"), "l", (FILES,)),
     Action("move.top", "First row", "first", ("g g", "home"), "g g"),
     Action("move.bottom", "Last row", "last", ("G", "end"), "G", description="In logs: back to the newest line, following."),
     Action("move.half_down", "Half a page down", "half down", ("ctrl+d",), "ctrl+d"),
@@ -33,6 +49,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("search.next", "Next match", "next", ("n",), "n"),
     Action("search.previous", "Previous match", "previous", ("N",), "N"),
     Action("app.copy", "Copy ...", "copy", ("ctrl+o",), "ctrl+o", description="Menu of what can be copied, by OSC 52."),
+    Action("app.url", "Open its URL", "open url", ("o",), "o", (RELEASES, GUESTS), Target.ROW,
+           description="The CI run, the guest in the web interface; copied too."),
     Action("app.zoom_in", "Larger", "zoom", ("plus",), "+"),
     Action("app.zoom_out", "Smaller", "zoom", ("underscore",), "_"),
     Action("app.refresh", "Refresh", "refresh", ("ctrl+r",), "ctrl+r", description="Reads again now and sorts."),
@@ -43,7 +61,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.help", "Help for what has focus", "help", ("question_mark",), "?", footer=True),
     Action("app.arm", "Arm or disarm writing", "arm", ("W",), "W", description="For ten minutes, with a visible countdown."),
     Action("app.journal", "Journal of commands", "journal", ("at",), "@", description="The commands that were really run."),
-    Action("app.back", "Back", "back", ("escape",), "esc"),
+    Action("app.back", "Back", "back", ("escape",), "esc", description="What was typed, the marks, then where it came from."),
     Action("app.close", "One level back, or leave", "close", ("q",), "q"),
     Action("app.quit", "Leave cockpit", "quit", ("ctrl+q",), "ctrl+q"),
 )  # fmt: skip

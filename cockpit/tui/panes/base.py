@@ -6,6 +6,7 @@ from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import EVERYWHERE, Context
+from cockpit.tui.widgets.row_table import RowTable
 from cockpit.tui.widgets.surface import Handlers, Surface
 from cockpit.tui.widgets.tab_bar import Worst
 
@@ -52,7 +53,12 @@ class Pane(Widget, inherit_bindings=False):
         """Gives every widget its room."""
 
     def turn_to(self, key: str) -> None:
-        """Puts the cursor on this object."""
+        """Puts the cursor on this object, as soon as it is there."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether an object is wanted that is not there yet."""
+        return any(table.waits for table in self.query(RowTable))
 
     def shown(self, shown: bool) -> None:
         """Tells the observers whether somebody looks."""

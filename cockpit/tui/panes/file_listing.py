@@ -20,13 +20,16 @@ class FileListing(RowTable):
 
     def show(self, snapshot: FilesSnapshot) -> None:
         """Makes rows of it, where something about them is another one. While a filter is typed nothing is folded."""
-        if snapshot is not self._snapshot:
+        fresh = snapshot is not self._snapshot
+        if fresh:
             self._snapshot = snapshot
             self._files = {file.path: file for file in snapshot.files}
         drawn = (snapshot, frozenset(self._turned), self.filter.active)
         if len(self._drawn) != 3 or self._drawn[0] is not snapshot or self._drawn[1:] != drawn[1:]:
             self._drawn = drawn
             self.set_entries(tree_entries(snapshot, self._turned, self.filter.active))
+        if fresh and self.wanted in self._files:
+            self.reveal(self.wanted)
 
     def known(self, path: str) -> TreeFile | None:
         return self._files.get(path)

@@ -275,3 +275,14 @@ class GenerationRow:
 def _release(closure: Closure | None) -> str | None:
     """`25.11` of `25.11.20260101.abcdef`: the rest is the commit of nixpkgs, which no column has room for."""
     return None if closure is None or closure.nixos is None else ".".join(closure.nixos.split(".")[:2])
+
+
+def previous_good(facts: HostFacts) -> Generation | None:
+    """Where `<` goes: the newest good generation below the running one."""
+    running = facts.running_generation
+    below = [
+        g
+        for g in facts.generations
+        if g.number is not None and (running is None or running.number is None or g.number < running.number)
+    ]
+    return next((g for g in below if g.outcome.verdict is Verdict.GOOD), None)

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import GENERATIONS, HOSTS, Context
 from cockpit.domain.errors import CockpitError
-from cockpit.domain.hosts import Badge, Generation, HostFacts, Verdict
+from cockpit.domain.hosts import Badge, Generation, HostFacts
 from cockpit.domain.units import exact_time
 from cockpit.observe.fleet import GenerationDiff
 from cockpit.observe.observation import Observation
@@ -27,22 +27,12 @@ from cockpit.tui.panes.host_rows import (
     host_span,
     mounts,
     number,
+    previous_good,
 )
 from cockpit.tui.widgets.row_table import Entry, RowTable
 from cockpit.tui.widgets.sheet import Sheet
 from cockpit.tui.widgets.surface import Handlers, Surface, narrow, roomy
 from cockpit.tui.work import work
-
-
-def previous_good(facts: HostFacts) -> Generation | None:
-    """Where `<` goes: the newest good generation below the running one."""
-    running = facts.running_generation
-    below = [
-        g
-        for g in facts.generations
-        if g.number is not None and (running is None or running.number is None or g.number < running.number)
-    ]
-    return next((g for g in below if g.outcome.verdict is Verdict.GOOD), None)
 
 
 class HostsPane(Pane):
@@ -59,6 +49,8 @@ class HostsPane(Pane):
         self._diffs: dict[tuple[str, str, str], GenerationDiff | CockpitError] = {}
         self._texts: dict[tuple[str, str], Sequence[Line]] = {}
         self._host: str | None = None
+        self._sought = ""
+        """The generation that somebody wants to see, before its host was read."""
         self._pair: tuple[str | None, str, str] = (None, "", "")
         """What is compared: another generation that runs is another A, with no key pressed."""
 
@@ -171,7 +163,10 @@ class HostsPane(Pane):
         first = self._host != self.host
         self._host = self.host if self.facts else None
         self.generations.set_entries([Entry(r.key, r.words, partial(r.cells, wide, sized), r.pair) for r in rows])
-        if first and self.facts and (good := previous_good(self.facts)):
+        if first and self.facts and self._sought:
+            self.generations.select(self._sought)
+            self._sought = ""
+        elif first and self.facts and (good := previous_good(self.facts)):
             self.generations.select(number(good))
         self.detail.redraw()
 
@@ -378,11 +373,14 @@ class HostsPane(Pane):
         self._load()
 
     def turn_to(self, key: str) -> None:
-        host, _, generation = key.partition("@")
+        """`HOST`, or `HOST@GENERATION`."""
+        host, _, self._sought = key.partition("@")
         self.hosts.select(host)
-        if generation:
-            self.generations.select(generation)
+        if self._sought:
             self.generations.focus()
+            if self.host == host:
+                self._host = None
+                self._fill_generations()
 
     def open(self) -> None:
         if self.focused is self.hosts:

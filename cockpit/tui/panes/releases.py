@@ -85,9 +85,10 @@ class ReleasesPane(Pane):
         self.fill()
 
     def turn_to(self, run_id: str) -> None:
-        """Shows this run."""
+        """Shows this run; the first characters of its id are enough."""
         self.fill()
-        self.releases.select(run_id)
+        full = (r.key for r in self._rows or () if r.key.startswith(run_id))
+        self.releases.select(next(full, run_id))
 
     def _find(self) -> list[ReleaseRow]:
         now, hosts = self.cockpit.clock.now(), len(self.cockpit.settings.hosts)
@@ -110,6 +111,9 @@ class ReleasesPane(Pane):
         self.releases.columns = release_columns(wide)
         self.releases.between = 2 if wide else 1
         self.releases.set_entries([Entry(r.key, r.words, partial(r.cells, wide), r.pair if small else None) for r in self._rows])
+        wanted = self.releases.wanted
+        if wanted and (full := next((r.key for r in self._rows if r.key.startswith(wanted)), "")):
+            self.releases.select(full)
         self.relay()
         self.detail.redraw()
 

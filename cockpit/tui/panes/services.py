@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol, cast
@@ -17,6 +15,7 @@ from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.services import Service, ServicesSnapshot, State
 from cockpit.observe.observation import Observation
+from cockpit.tui.going import Going
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, join, shape, t, title, width, wrap
 from cockpit.tui.panes.base import Pane
 from cockpit.tui.panes.service_below import ServiceBelow
@@ -35,6 +34,8 @@ Group = tuple[str, str]
 class Main(Protocol):
     """What the pane needs of the main screen."""
 
+    @property
+    def going(self) -> Going: ...
     def say(self, line: Line) -> None: ...
     def visit(self, name: str, key: str, action: str | None = None) -> None: ...
 
@@ -48,6 +49,8 @@ class ServicesPane(Pane):
         self.opened = False
         """The lower half alone, where there is no room for it below the table."""
         self._folded: set[Group] = set()
+        self._sought: Group | None = None
+        """A project that somebody wants to see, before it is known."""
         self._order: dict[Group, int] = {}
 
     def compose(self) -> ComposeResult:
@@ -128,6 +131,9 @@ class ServicesPane(Pane):
         self.services.set_entries(entries)
         if first and wide and len(entries) > 1:
             self.services.select(entries[1].key)
+        if self._sought and (found := self.groups().get(self._sought)):
+            self.services.select("//".join(self._sought) if wide else key_of(found[0]))
+            self._sought = None
         self.below.fill()
         self.relay()
         self.stream.stream()
@@ -271,7 +277,7 @@ class ServicesPane(Pane):
             "service.describe": lambda: self.to_tab("Details", True),
             "service.environment": lambda: self.to_tab("Environment", True),
             "service.shell": self.shell,
-            "service.url": self.open_url,
+            "service.url": lambda: self.main.going.browse(s.url) if (s := self.service) else None,
             "service.source": self.edit_source,
             "tab.next": lambda: self.show_tab(1),
             "tab.previous": lambda: self.show_tab(-1),
@@ -329,22 +335,20 @@ class ServicesPane(Pane):
         found = next((n for n in names if (self.cockpit.settings.root / project.source / n).is_file()), names[0])
         self.main.visit("files", f"{project.source}/{found}")
 
-    def open_url(self) -> None:
-        """Copied too: over ssh there is no browser here, and a text browser would take the terminal."""
-        service = self.service
-        if service is None:
-            return
-        self.app.copy_to_clipboard(service.url)
-        graphical = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-        if graphical:
-            self.app.open_url(service.url)
-        self.say(t(service.url, "accent") + t("  opened and copied" if graphical else "  copied: no browser here", "muted"))
-
     def turn_to(self, key: str) -> None:
-        host, project, *_ = key.split("/")
+        """`HOST//PROJECT` is the project: its row, or its worst service where projects have none."""
+        host, project, *rest = key.split("/")
+        if not project and len(rest) == 1:
+            project = rest[0]
+            self._sought = (host, project)
         self._folded.discard((host, project))
         self.fill()
-        self.services.select(key)
+        if self._sought is None and key != f"{host}//{project}":
+            self.services.select(key)
+
+    @property
+    def waits(self) -> bool:
+        return self._sought is not None or super().waits
 
     def open(self) -> None:
         key = self.services.key or ""

@@ -173,9 +173,7 @@ class CommandScreen(Overlay[None]):
                 raise UsageError(f"there is no theme {rest!r}", "", f"themes: {', '.join(theme.value for theme in Theme)}")
             return partial(main.choose_theme, Theme(rest))
         if word in BY_ID:
-            if rest:
-                main.place(rest)
-            return partial(main.perform_at, word, rest)
+            return main.going.meant(BY_ID[word], rest)
         settings = main.cockpit.settings
         leads = (
             "/" in word or "@" in word or word in PANES or word in settings.hosts or word in main.cockpit.fleet.guests.clusters

@@ -20,6 +20,7 @@ from cockpit.domain.plan import Tier
 from cockpit.domain.settings import Theme
 from cockpit.tui.commands import Command, available, target_of, tier_mark
 from cockpit.tui.conduct import Conductor
+from cockpit.tui.going import Going
 from cockpit.tui.ink import EMPTY, Line, t
 from cockpit.tui.keymap import Keymap
 from cockpit.tui.overview import worst_of_all
@@ -29,10 +30,6 @@ from cockpit.tui.widgets.surface import Handlers, Surface, narrow, wide
 from cockpit.tui.widgets.tab_bar import PANES, TabBar
 
 _CLASSES = {name: f"{name.capitalize()}Pane" for name in PANES} | {"vms": "VmsPane"}
-GO_TO = {"v": "vms", "h": "hosts", "g": "hosts", "s": "services", "r": "releases", "f": "files", "l": "services"}
-"""Where `'` and a letter lead."""
-
-
 _ONCE = t("   read-only: ", "muted") + t("y", "text b") + t(" does this once", "muted")
 
 
@@ -46,6 +43,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
         self.cockpit = cockpit
         self.keymap = keymap
         self.conductor = Conductor(cockpit, self)
+        self.going = Going(self)
         self.tabs = TabBar()
         self.tabs.active = start
         self.footer = Footer()
@@ -108,7 +106,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         async def go() -> None:
             await self.show_pane(name)
             if self.pane is not None:
-                self.pane.turn_to(key)
+                if key:
+                    self.pane.turn_to(key)
                 if action is not None:
                     self.call_after_refresh(self.carry_out, action)
             self.frame()
@@ -119,27 +118,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """UsageError where nothing is there."""
         return find(address, self.cockpit.settings.hosts, self.cockpit.fleet.guests.clusters)
 
-    def perform_at(self, action: str, address: str) -> None:
-        """An action of the catalogue, on what has the cursor or on what an address names. It asks what its key would ask."""
-
-        async def go() -> None:
-            place = self.place(address)
-            await self.show_pane(place.pane)
-            if self.pane is not None and place.key:
-                self.pane.turn_to(f"{place.key}@{place.generation}" if place.generation else place.key)
-            self.frame()
-            self.call_after_refresh(self.perform, action)
-
-        self.call_later(go if address else partial(self.perform, action))
-
     def go_to(self, address: str) -> None:
         """UsageError where nothing is there."""
-        place = self.place(address)
-        key = f"{place.key}@{place.generation}" if place.generation else place.key
-        if key:
-            self.visit(place.pane, key, place.action or None)
-        else:
-            self.call_later(self.show_pane, place.pane)
+        self.going.open(address)
 
     def timeline(self) -> None:
         """What changed, from wherever the question comes."""
@@ -163,6 +144,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def tick(self) -> None:
         if (pane := self.pane) is not None and self.app.screen is self:
             pane.tick()
+        self.going.tick()
         self.frame()
 
     def frame(self) -> None:
@@ -265,8 +247,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
                 self.carry_out(once)
             return
         if pending == "'":
-            if key in GO_TO:
-                self.perform(f"pane.{GO_TO[key]}")
+            self.going.neighbour(key)
             return
         focus = self.context().focus
         pressed = f"{pending} {key}" if pending else key
@@ -274,10 +255,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             self.perform(action)
         elif key == "apostrophe":
             self._pending = "'"
-            self.say(t("go to   ", "muted") + t("v", "text b") + t(" VM   ", "muted") + t("h", "text b") + t(" host   ",
-                "muted") + t("g", "text b")
-                     + t(" generation   ", "muted") + t("s", "text b") + t(" service   ", "muted") + t("r",
-                         "text b") + t(" release", "muted"))  # fmt: skip
+            self.say(self.going.hint())
         elif self.keymap.begins(focus, pressed):
             self._pending = pressed
 
@@ -319,6 +297,9 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
             "app.timeline": self.timeline,
+            "app.back": lambda: self.say(EMPTY),
+            "service.logs": lambda: self.going.neighbour("l"),
+            "app.url": lambda: self.going.neighbour("u"),
             "app.zoom_in": lambda: self.pane.zoom(True) if self.pane else None,
             "app.zoom_out": lambda: self.pane.zoom(False) if self.pane else None,
             "app.arm": self.arm,

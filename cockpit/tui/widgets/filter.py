@@ -55,3 +55,8 @@ class Filter:
             return EMPTY
         caret = t(" ", "ink on accent") if self.typing else EMPTY
         return t("/", "accent b") + t(self.text, "text") + caret
+
+
+def typed_line(narrowing: Filter, search: Filter) -> Line:
+    """What a heading shows of both."""
+    return narrowing.line() or (t("search ", "muted") + search.line() if search.active else EMPTY)

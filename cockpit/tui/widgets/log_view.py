@@ -8,9 +8,9 @@ from textual import events
 
 from cockpit.actions.catalog import LOGS
 from cockpit.domain.services import Level, LogGap, LogItem, LogLine
-from cockpit.tui.ink import EMPTY, Line, cut, gap, mark, split, t, width
+from cockpit.tui.ink import Line, cut, gap, mark, split, t, width
 from cockpit.tui.widgets import log_ink
-from cockpit.tui.widgets.filter import Filter
+from cockpit.tui.widgets.filter import Filter, typed_line
 from cockpit.tui.widgets.log_ring import Ring, at_least
 from cockpit.tui.widgets.row_table import Heading
 from cockpit.tui.widgets.surface import WIDE, Drawn, Handlers, Surface, inset, roomy
@@ -149,7 +149,7 @@ class LogView(Surface, can_focus=True):
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
         out: list[Drawn] = []
         if heading := self.heading:
-            typed = self.filter.line() or (t("search ", "muted") + self.search.line() if self.search.active else EMPTY)
+            typed = typed_line(self.filter, self.search)
             out.append((inset(width, lambda cells: heading(cells, self.has_focus, typed)), "bg"))
         room = height - len(out)
         shown = self.ring.shown
@@ -216,7 +216,6 @@ class LogView(Surface, can_focus=True):
 
     def handlers(self) -> Handlers:
         half = max(1, self.size.height // 2)
-        searching = bool(self.search.text)
         return {
             "move.down": lambda: self._scroll(1),
             "move.up": lambda: self._scroll(-1),
@@ -231,11 +230,9 @@ class LogView(Surface, can_focus=True):
             "list.open": lambda: self._toggle("unfolded"),
             "app.filter": lambda: self._type(self.filter),
             "app.search": lambda: self._type(self.search),
-        } | (
-            {"search.next": lambda: self.find(1), "search.previous": lambda: self.find(-1), "app.back": self._forget}
-            if searching or self.filter.active
-            else {}
-        )
+            "search.next": lambda: self.find(1),
+            "search.previous": lambda: self.find(-1),
+        } | ({"app.back": self._forget} if self.search.text or self.filter.active else {})
 
     def _type(self, into: Filter) -> None:
         into.typing = True

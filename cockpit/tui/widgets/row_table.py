@@ -10,7 +10,7 @@ from textual import events
 from textual.message import Message
 
 from cockpit.tui.ink import EMPTY, Column, Line, fit, gap, lit, row, shape, t, titles
-from cockpit.tui.widgets.filter import Filter
+from cockpit.tui.widgets.filter import Filter, typed_line
 from cockpit.tui.widgets.surface import Drawn, Handlers, Surface, inset, roomy
 
 Heading = Callable[[int, bool, Line], Line]
@@ -63,6 +63,7 @@ class RowTable(Surface, can_focus=True):
         """Whether the heading begins in the first cell: a column beside others, in a body that has margins."""
         self.empty: Callable[[int], Sequence[Line]] = lambda cells: ()
         self.filter = Filter()
+        self.search = Filter()
         self.marked: set[str] = set()
         self._all: list[Entry] = []
         self._rows: list[Entry] = []
@@ -109,6 +110,11 @@ class RowTable(Surface, can_focus=True):
         return self._wanted is not None
 
     @property
+    def wanted(self) -> str:
+        """Its key; empty where none is."""
+        return self._wanted or ""
+
+    @property
     def count(self) -> int:
         return len(self._rows)
 
@@ -139,7 +145,7 @@ class RowTable(Surface, can_focus=True):
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
         out: list[Drawn] = []
         if heading := self.heading:
-            drawn = partial(_headed, heading, self.has_focus, self.filter.line())
+            drawn = partial(_headed, heading, self.has_focus, typed_line(self.filter, self.search))
             out.append((drawn(width) if self.flush else inset(width, drawn), "bg"))
             out += [(EMPTY, "bg")] * self.air
         if self.show_titles:
@@ -201,6 +207,7 @@ class RowTable(Surface, can_focus=True):
 
     def _go(self, index: int) -> None:
         index = max(0, min(index, len(self._rows) - 1))
+        self._wanted = None
         if index == self._cursor or not self._rows:
             return
         self._cursor = index
@@ -224,7 +231,10 @@ class RowTable(Surface, can_focus=True):
             "move.half_up": lambda: self._go(self._cursor - max(1, self._page() // 2)),
             "list.mark": self.mark,
             "app.filter": self.start_filter,
-        } | ({"app.back": self.end_filter} if self.filter.active else {})
+            "app.search": self.start_search,
+            "search.next": lambda: self.find(1),
+            "search.previous": lambda: self.find(-1),
+        } | ({"app.back": self.end_filter} if self.filter.active or self.search.active or self.marked else {})
 
     def mark(self) -> None:
         if (key := self.key) is not None and not self._rows[self._cursor].group:
@@ -237,11 +247,16 @@ class RowTable(Surface, can_focus=True):
 
     @property
     def captures(self) -> bool:
-        return self.filter.typing
+        return self.filter.typing or self.search.typing
 
     def capture(self, event: events.Key) -> None:
         if event.key in ("down", "up"):
             self._go(self._cursor + (1 if event.key == "down" else -1))
+            return
+        if self.search.typing:
+            self.search.type(event)
+            self.find(0)
+            self.redraw()
             return
         self.filter.type(event)
         self._apply()
@@ -251,8 +266,32 @@ class RowTable(Surface, can_focus=True):
         self.redraw()
 
     def end_filter(self) -> None:
-        self.filter = Filter()
+        """The last of what narrows, searches or is marked."""
+        if self.search.active:
+            self.search = Filter()
+        elif self.filter.active:
+            self.filter = Filter()
+        else:
+            self.marked.clear()
+            self.post_message(self.Moved(self, self.key))
         self._apply()
+
+    # search: the other rows stay
+
+    def start_search(self) -> None:
+        self.search.typing = True
+        self.redraw()
+
+    def find(self, step: int) -> None:
+        """The next row with what was searched, from the first again after the last; 0 stays where it fits."""
+        if not self.search.text:
+            return
+        count = len(self._rows)
+        for ahead in range(count):
+            index = (self._cursor + step + ahead * (step or 1)) % count
+            if self.search.keeps(self._rows[index].text):
+                self._go(index)
+                return
 
     # mouse
 
