@@ -34,8 +34,18 @@ class Going:
     def open(self, text: str) -> None:
         """Goes to an object. UsageError where there is nothing of that name."""
         place = self._main.place(text)
-        self._sought = place, text
-        self._main.visit(place.pane, place.row, place.action or None)
+        main = self._main
+
+        async def go() -> None:
+            await main.show_pane(place.pane)
+            if main.pane is not None and place.row:
+                main.pane.turn_to(place.row)
+                self._sought = place, text  # from now on a row that does not come is missing
+                if place.action:
+                    main.call_after_refresh(main.carry_out, place.action)
+            main.frame()
+
+        main.call_later(go)
 
     def tick(self) -> None:
         """Says so where an object is not there although everything was read."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cockpit.actions.catalog import ACTIONS, CONTEXTS, EDITOR, EVERYWHERE, WHILE_TYPING, Action, possible
@@ -22,6 +24,12 @@ WAYS: dict[str, tuple[str, list[str]]] = {
 """How a person gets there: the pane, and keys."""
 LEAVES = ("app.quit", "app.close", "file.lazygit", "service.shell")
 """What ends the program, or hands the terminal to another one."""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that are saved go where we are."""
+    monkeypatch.chdir(tmp_path)
 
 
 def claims(context: str) -> list[Action]:
