@@ -27,7 +27,9 @@ class Shell:
         return ("sh",)
 
     async def open(self, service):
-        inside = "trap 'echo heard' INT; echo inside $0; read a; echo got $a; sleep 60; read b; echo got $b; exit 3"
+        # a signal between two commands is heard after the next one: that must be a short one
+        wait = "while [ -z $heard ]; do sleep 0.2; done"
+        inside = f"trap 'heard=1; echo heard' INT; echo inside $0; read a; echo got $a; {wait}; read b; echo got $b; exit 3"
         return await process.foreground(("sh", "-c", inside, service.ref))
 
 cockpit = sample()

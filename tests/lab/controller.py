@@ -136,6 +136,8 @@ def settle(host: LabHost, seconds: int = 180) -> None:
           active=$(systemctl show -p ActiveState --value nixos-rebuild-switch-to-configuration.service cockpit-recover.service cockpit-converge.service | sort -u | tr -d '\\n')
           open=
           for d in /var/lib/cockpit/attempts/*/; do [ -e $d/intent.json ] && [ ! -e $d/outcome.json ] && open=$d; done
+          # the request of a controller that died since is still carried out
+          pgrep -f "[c]ockpit-transaction run" >/dev/null && active=starting
           case $active in *ing*) ;; *) [ -n "$open" ] || exit 0 ;; esac
           sleep 0.3
         done

@@ -1,4 +1,4 @@
-"""Services by hand on a real host: what the keys do, and what holds them off."""
+"""Services by hand on a real host: what the keys do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.lab.controller import Controller, assert_whole, settle, world
-from tests.lab.homelab import Homelab
+from tests.lab.controller import Controller, assert_whole, world
 from tests.lab.host import LabHost
 
 
@@ -51,23 +50,4 @@ def test_a_project_goes_down_and_comes_back(controller: Controller, host: LabHos
     assert not [name for name in world(host).containers if name.startswith("home/")]
     done = controller.run("do", "project.up", f"{host.name}/home", "--yes")
     assert done.code == 0, done.out
-    assert_whole(host)
-
-
-def test_a_deploy_holds_it_off(controller: Controller, homelab: Homelab, host: LabHost) -> None:
-    """Both take the same lock: the name of the transaction's unit."""
-    homelab.write("compose/core/conf/dynamic.txt", "routers: held\n")
-    homelab.commit("held")
-    host.exec("mkdir -p /run/lab; echo decide >/run/lab/pause")
-    first = controller.start("deploy", "--headless", "--yes")
-    try:
-        host.exec("for i in $(seq 600); do [ -e /run/lab/paused ] && exit 0; sleep 0.1; done; exit 1", timeout=90)
-        done = controller.run("do", "project.up", f"{host.name}/home", "--yes")
-        assert done.code in (7, 9), done.out
-        assert "run" in done.out
-    finally:
-        host.exec("rm -f /run/lab/pause /run/lab/paused")
-    out, _ = first.communicate(timeout=240)
-    assert first.returncode == 0, out
-    settle(host)
     assert_whole(host)
