@@ -1,4 +1,5 @@
-"""Writes docs/reference from the code: keys from the catalogue, settings from the schema, the command line from its parser.
+"""Writes docs/reference from the code: keys from the catalogue, settings from the schema, the command line from its parser, JSON
+from the types that it is made of.
 
 `--check` writes nothing and fails where a page is not what it would write.
 """
@@ -224,7 +225,19 @@ def _spelling(action: argparse.Action) -> str:
 
 # ---- writing -------------------------------------------------------------------------------------------------------------
 
-PAGES: Mapping[str, Callable[[], Iterator[str]]] = {"keys.md": keys, "settings.md": settings, "cli.md": command_line}
+
+def json_documents() -> Iterator[str]:
+    from scripts.json_reference import page
+
+    return page(_MADE)
+
+
+PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "keys.md": keys,
+    "settings.md": settings,
+    "cli.md": command_line,
+    "json.md": json_documents,
+}
 
 
 def pages() -> dict[str, str]:

@@ -15,6 +15,8 @@ class FileAuditLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read: tuple[tuple[int, int, int], list[dict[str, Any]]] | None = None
+        """(size, time of the last write, limit) and what was read then: panes ask every second."""
 
     def append(self, record: dict[str, Any]) -> None:
         """One write of one line, so that lines of several cockpits never mix. A log that cannot be written stops nothing."""
@@ -35,6 +37,10 @@ class FileAuditLog:
     def records(self, limit: int = 500) -> list[dict[str, Any]]:
         """The newest records, oldest first; lines that are damaged are left out."""
         try:
+            stat = self._path.stat()
+            now = (stat.st_size, stat.st_mtime_ns, limit)
+            if self._read is not None and self._read[0] == now:
+                return self._read[1]
             with self._path.open("rb") as file:
                 file.seek(0, os.SEEK_END)
                 start = max(0, file.tell() - TAIL)
@@ -52,4 +58,5 @@ class FileAuditLog:
                 continue
             if isinstance(record, dict):
                 found.append(record)
+        self._read = now, found
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -26,12 +27,15 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 async def show_services(fleet: Fleet, hosts: Sequence[str], as_json: bool, out: Pipe) -> Exit:
     codes: list[Exit] = []
-    for host in hosts:
-        seen = await fleet.services[host].refresh()
+    # at once: a host that does not answer holds up no other
+    looked = await asyncio.gather(*(fleet.services[host].refresh() for host in hosts))
+    for host, seen in zip(hosts, looked, strict=True):
         if seen.error is not None or seen.value is None:
             error = seen.error or CockpitError(f"{host} was not read")
             codes.append(error.exit)
-            told: dict[str, Any] = {"event": "Error", "host": host, "exit": int(error.exit), "what": error.what, "why": error.why}
+            told: dict[str, Any] = {
+                "event": "Error", "exit": int(error.exit), "what": error.what, "why": error.why, "hint": error.hint,
+            }  # fmt: skip
             out.line(json.dumps(told) if as_json else f"{host:<12} ✕ {plain(str(error))}")
             continue
         for service in seen.value.services:

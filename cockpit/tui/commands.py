@@ -49,4 +49,6 @@ def target_of(action: Action, context: Context, row: str) -> str:
     """What an action would act on, in words."""
     if action.target in (Target.NONE, Target.PANE, Target.LINES):
         return ""
+    if context.hosts and action.id == "release.deploy":
+        return ", ".join(context.hosts)
     return (context.host or "every host") if action.target is Target.HOST else row

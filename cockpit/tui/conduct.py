@@ -117,7 +117,7 @@ class Conductor:
 
     def deploy(self) -> None:
         context = self.stage.context()
-        hosts: Sequence[str] = (context.host,) if context.host else tuple(self.cockpit.settings.hosts)
+        hosts: Sequence[str] = context.hosts or ((context.host,) if context.host else tuple(self.cockpit.settings.hosts))
         self.begin("release.deploy", f"Deploy {', '.join(hosts)}", lambda run: self.cockpit.deploy.execute(hosts, run=run))
 
     def rollback(self) -> None:

@@ -34,8 +34,18 @@ class Going:
     def open(self, text: str) -> None:
         """Goes to an object. UsageError where there is nothing of that name."""
         place = self._main.place(text)
-        self._sought = place, text
-        self._main.visit(place.pane, place.row, place.action or None)
+        main = self._main
+
+        async def go() -> None:
+            await main.show_pane(place.pane)
+            if main.pane is not None and place.row:
+                main.pane.turn_to(place.row)
+                self._sought = place, text  # from now on a row that does not come is missing
+                if place.action:
+                    main.call_after_refresh(main.carry_out, place.action)
+            main.frame()
+
+        main.call_later(go)
 
     def tick(self) -> None:
         """Says so where an object is not there although everything was read."""
@@ -135,7 +145,7 @@ class Going:
                     return
                 await asyncio.sleep(ARRIVES)
             context = main.context()
-            several = len(context.guests) > 1 or (len(context.services) > 1 and not context.project)
+            several = bool(context.hosts) or len(context.guests) > 1 or (len(context.services) > 1 and not context.project)
             why = "rows are marked: space unmarks them" if several else "the cursor did not get there"
             main.say(t(f"{BY_ID[action].title}: ", "muted") + t(text, "text b") + t(f" was not touched, {why}", "warn"))
 
@@ -158,7 +168,7 @@ def on_it(place: Place, context: Context, whole: bool = False) -> bool:
         case "hosts":
             number = context.generation.number if context.generation else None
             here = "test" if context.generation and number is None else str(number)
-            return context.host == place.key and (not place.generation or here == place.generation)
+            return not context.hosts and context.host == place.key and (not place.generation or here == place.generation)
         case "services":
             if place.key.count("/") == 2:  # HOST//PROJECT
                 wanted = place.key.replace("//", "/")

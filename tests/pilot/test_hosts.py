@@ -262,3 +262,11 @@ async def test_esc_takes_the_marks_away() -> None:
         assert "2 marked" in screen.text
         await screen.press("escape")
         assert "marked" not in screen.text
+
+
+async def test_marked_hosts_are_deployed_together() -> None:
+    async with opened() as screen:
+        await screen.press("shift+tab", "space", "space", "greater_than_sign")
+        await screen.settle()
+        assert "OUTAGE" in screen.text and "Deploy edge, homelab" in screen.text
+        assert not screen.rollback.applied

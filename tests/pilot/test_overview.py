@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cockpit.domain.errors import Unreachable
-from tests.pilot.tools import Screen, opened
+from tests.pilot.tools import MIDDLE, Screen, opened
 
 
 def problems(screen: Screen) -> list[str]:
@@ -115,3 +115,36 @@ async def test_a_node_that_is_off_and_a_failed_task_are_problems() -> None:
         await screen.settle()
         assert any("pve2" in row and "offline" in row for row in problems(screen))
         assert "guests do is unknown" in screen.text
+
+
+async def test_at_80_only_the_selected_problem_says_its_cause_and_a_click_finds_its_row() -> None:
+    async with opened("overview", size=MIDDLE) as screen:
+        assert "✕ 3 broken" in screen.rows[2] and "last healthy 4d ago" in screen.rows[2]
+        assert "511M of 512M used" in screen.text and "commits are refused" not in screen.text
+        await screen.pilot.click("#problems", offset=(10, 5))  # the heading, three lines of the first, then the third's
+        await screen.settle()
+        pane = screen.main.pane
+        assert pane is not None and pane.target().endswith("dns-token.txt")
+        assert "commits are refused" in screen.text and "512M used" not in screen.text
+        await screen.pilot.click("#problems", offset=(10, 1))
+        await screen.settle()
+        assert pane.target() == "paperless/worker"
+
+
+async def test_a_service_that_broke_after_a_release_names_it_and_the_way_back() -> None:
+    async with opened("overview") as screen:
+        row = next(row for row in screen.rows if "after release 5vk3r218" in row)
+        assert "l logs" in row and "w what changed" in row and "< previous▲" in row
+        await screen.press("less_than_sign")
+        await screen.settle()
+        assert "OUTAGE" in screen.text and not screen.rollback.applied
+
+
+async def test_zoom_takes_the_whole_pane_and_gives_it_back() -> None:
+    async with opened("overview") as screen:
+        await screen.press("plus")
+        await screen.settle()
+        assert "Machines" not in screen.text and "Layers" not in screen.text and "paperless/worker" in screen.text
+        await screen.press("underscore")
+        await screen.settle()
+        assert "Machines" in screen.text and "Layers" in screen.text

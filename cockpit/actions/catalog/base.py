@@ -120,6 +120,8 @@ class Context:
     snapshot: Snapshot | None = None
     rows: int = 1
     """Rows of the list that has the focus."""
+    hosts: tuple[str, ...] = ()
+    """The marked hosts, where any are."""
     observes: bool = False
     """Whether the role here is to look only."""
     busy: str | None = None

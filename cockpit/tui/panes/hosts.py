@@ -308,10 +308,11 @@ class HostsPane(Pane):
         focus = self.focused
         where = HOSTS if focus is self.hosts else GENERATIONS
         # what acts on a host is possible although nothing is known of its generations yet
-        rows = self.hosts.count
         return Context(
-            focus=where, host=self.host, facts=self.facts, generation=self.generation if where == GENERATIONS else None, rows=rows
-        )
+            focus=where, host=self.host, facts=self.facts, rows=self.hosts.count,
+            generation=self.generation if where == GENERATIONS else None,
+            hosts=tuple(sorted(self.hosts.marked)) if where == HOSTS else (),
+        )  # fmt: skip
 
     def target(self) -> str:
         generation = self.generations.key if self.context().focus == GENERATIONS else None

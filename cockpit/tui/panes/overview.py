@@ -102,7 +102,17 @@ class OverviewPane(Pane):
             return
         self._found = problems(self.cockpit, self._against)
         self.problems.set_entries(
-            [Entry(p.id, f"{p.what} {p.where} {p.finding} {p.cause}", pair=partial(self._pair, p)) for p in self._found]
+            [
+                Entry(
+                    p.id,
+                    f"{p.what} {p.where} {p.finding} {p.cause}",
+                    None,
+                    partial(self._pair, p),
+                    partial(self._span, p),
+                    more=partial(self._more, p),
+                )
+                for p in self._found
+            ]
         )
         if not self._touched and self._found:
             self.problems.select(self._found[0].id)
@@ -128,16 +138,33 @@ class OverviewPane(Pane):
             )
             second = fit(gap(2) + t(p.finding, "muted"), cells)
         else:
-            keys = join(
-                [t(BY_ID[a].label, "text b") + gap(1) + t(BY_ID[a].verb, "muted") + tier_mark(BY_ID[a].tier) for a in p.actions],
-                gap(3),
-            )
+            keys = self._keys(p)
             left = gap(1) + shape(p.shape, f"{TONES[p.shape]} b") + gap(1) + t(p.what, "text b") + gap(2) + t(p.where, "faint")
             first = ends(cut(left + gap(2) + t(p.finding), cells - 6), age, cells)
             second = ends(cut(gap(3) + t(p.cause, "muted"), cells - width(keys) - 2), keys, cells)
         return (restyle(first, "faint"), restyle(second, "faint")) if p.shape == "◌" else (first, second)
 
+    @staticmethod
+    def _keys(p: Problem) -> Line:
+        return join(
+            [t(BY_ID[a].label, "text b") + gap(1) + t(BY_ID[a].verb, "muted") + tier_mark(BY_ID[a].tier) for a in p.actions],
+            gap(3),
+        )
+
+    def _span(self, p: Problem, cells: int) -> Line:
+        """One line, where only the one under the cursor says more."""
+        since = t(units.age(self.cockpit.clock.now() - p.since) if p.since is not None else "", "muted")
+        left = shape(p.shape, f"{TONES[p.shape]} b") + gap(1) + t(p.what, "text b") + gap(2) + t(p.finding, "muted")
+        line = ends(cut(left, cells - 7), since, cells - 1)
+        return restyle(line, "faint") if p.shape == "◌" else line
+
+    def _more(self, p: Problem, cells: int) -> Sequence[Line]:
+        cause = " · ".join(words for words in (p.where, p.cause) if words)
+        return [gap(2) + cut(t(cause, "muted"), cells - 3), gap(2) + self._keys(p)]
+
     def _heading(self, cells: int, focus: bool, typed: Line) -> Line:
+        if not narrow(cells) and not roomy(self.size.width):
+            return typed or lines.verdict([p.shape for p in self._found], _WORDS, self._healthy(), cells)
         name = title("Problems", focus) + (gap(2) + typed if typed else EMPTY)
         if narrow(cells):
             shapes = [p.shape for p in self._found]
@@ -176,10 +203,13 @@ class OverviewPane(Pane):
         if roomy(self.size.width):
             return [lines.section("Layers", cells, t(str(len(found)), "muted")), *drawn]
         pad = gap(1)
-        out = [pad + lines.section("Layers", inner), *(pad + line for line in drawn)]
         if small:
-            return out
-        if held := list(lines.hold_lines(self.cockpit, self._against, inner, now)):
+            return [pad + lines.section("Layers", inner), *(pad + line for line in drawn)]
+        # the titles of the columns are worth less than a row here
+        words = t("drift: git ≠ runs", "muted")
+        out = [pad + lines.section("Layers", inner, words), *(pad + line for line in drawn[1:])]
+        held = list(lines.hold_lines(self.cockpit, self._against, inner, now))
+        if held and len(out) + len(held) + 2 <= rows:
             out += [EMPTY, pad + lines.section("Holds", inner), *(pad + line for line in held)]
         left = rows - len(out) - 2
         if left > 1:
@@ -283,17 +313,25 @@ class OverviewPane(Pane):
         beside = 12 + 4 * air + top if wide else 1 if small else 2
         most = max(5, height - layers - beside)
         count = max(1, self.problems.total)
+        middle = not wide and not small
+        self.problems.pairs, self.problems.unfold = not middle, 2 if middle else 0
         self.problems.spread = wide and count * 3 <= most
-        rows = min(count * (3 if self.problems.spread else 2) + 1, most)
+        rows = min(count * self.problems.row_height + self.problems.unfold + 1, most)
         self.place(self.verdict, top, air if top else 0)
         self.place(self.problems, rows, air)
         rest = height - rows - 2 * air - top - (air if top else 0)
         if not wide:
-            self.place(self.summary, height - rows, 0)
+            above = 1 if height - rows > layers else 0
+            self.place(self.summary, height - rows - above, above)
             self.place(self.changes, 0)
             return
         self.place(self.summary, layers, air)
         self.place(self.changes, max(0, rest - layers - air), air)
+
+    def relay(self) -> None:
+        super().relay()
+        if self.zoomed is not None and self.size.height:
+            self.rule.display = self.right.display = False
 
     def shown(self, shown: bool) -> None:
         fleet = self.cockpit.fleet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from cockpit.actions.bundle import Cockpit
 from cockpit.domain import units
 from cockpit.domain.files import Encryption, FilesSnapshot
 from cockpit.domain.guests import ClusterSnapshot
-from cockpit.domain.hosts import HostFacts
+from cockpit.domain.hosts import HostFacts, Result
+from cockpit.domain.releases import Release
 from cockpit.domain.services import Health, Service, State
 from cockpit.observe.observation import Observation
 from cockpit.tui.panes.host_rows import FULL, commit
@@ -19,6 +21,8 @@ from cockpit.tui.panes.vm_rows import guest_shape, storage_shape
 ORDER = "✕▲‖≠◐◌"
 TASKS = 50
 """Newest tasks of a cluster that are looked at."""
+SUSPECT = 3600.0
+"""Seconds after a release within which it may be why a service broke."""
 RECENT = 86400.0
 """Seconds for which a failed task is a problem, unless the same one went well since."""
 
@@ -44,7 +48,7 @@ class Problem:
         return f"{self.pane}/{self.key}/{self.finding[:12]}"
 
 
-def _service(s: Service) -> Problem | None:
+def _service(s: Service, made: Sequence[Release]) -> Problem | None:
     mark = service_shape(s)
     if mark not in "✕▲":
         return None
@@ -60,7 +64,20 @@ def _service(s: Service) -> Problem | None:
         finding += f", exit {s.exit_code}" + (", out of memory" if s.oom else "")
     limit = s.usage.memory_limit if s.usage else None
     cause = f"{units.short_size(s.usage.memory)} of {units.short_size(limit)} used" if s.usage and limit else s.image
-    return Problem(mark, s.ref, s.host, finding, cause, s.since, "services", key_of(s), s.host, ("service.logs",))
+    actions: tuple[str, ...] = ("service.logs", "app.timeline")
+    if (release := _before(s, made)) is not None:
+        cause = f"after release {release.run} · {cause}"
+        actions += ("host.previous",)
+    return Problem(mark, s.ref, s.host, finding, cause, s.since, "services", key_of(s), s.host, actions)
+
+
+def _before(s: Service, made: Sequence[Release]) -> Release | None:
+    """The release of its host that it may come from: the newest one that was made not long before it broke."""
+    for release in made:
+        for attempt in release.attempts:
+            if attempt.host == s.host and attempt.result is Result.DONE and attempt.ended is not None and s.since is not None:
+                return release if 0 <= s.since - attempt.ended < SUSPECT else None
+    return None
 
 
 def _host(name: str, facts: HostFacts, against: str) -> list[Problem]:
@@ -224,6 +241,7 @@ def problems(cockpit: Cockpit, against: dict[str, str]) -> list[Problem]:
     out: list[Problem] = []
     now = cockpit.clock.now()
     silent: list[Problem | None] = []
+    made = cockpit.fleet.releases()
     for name, observer in cockpit.fleet.hosts.items():
         seen = observer.latest
         silent.append(_silent(name, "host", seen, "hosts", name, name, now))
@@ -234,7 +252,7 @@ def problems(cockpit: Cockpit, against: dict[str, str]) -> list[Problem]:
         if not cockpit.fleet.hosts[name].latest.stale if name in cockpit.fleet.hosts else True:
             silent.append(_silent(f"{name}'s engine", "services", engine.latest, "services", "", name, now))
         if engine.latest.value is not None and not engine.latest.stale:
-            out += [p for s in engine.latest.value.services if (p := _service(s)) is not None]
+            out += [p for s in engine.latest.value.services if (p := _service(s, made)) is not None]
     for name, cluster in cockpit.fleet.guests.clusters.items():
         silent.append(_silent(name, "cluster", cluster.latest, "vms", "", "", now))
         if cluster.latest.value is not None and not cluster.latest.stale:

@@ -12,6 +12,7 @@ from cockpit.domain.hosts import Badge
 from cockpit.domain.plan import Tier
 from cockpit.tui.commands import tier_words
 from cockpit.tui.ink import EMPTY, Line, ends, fit, gap, join, shape, t, width
+from cockpit.tui.neighbours import LETTERS
 from cockpit.tui.panes.host_rows import BADGES
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.surface import Drawn, on_ground
@@ -67,7 +68,7 @@ class HelpScreen(Overlay[None]):
         out = [t(name, "text b"), t("─" * cells, "line"), *(self._entry(a, cells) for a in ordered)]
         if name == "Everywhere" and not self._typed:
             out.insert(2, fit(t("1 … 6", "accent b"), 10) + t("panes"))
-            out.append(fit(t("'", "accent b"), 10) + t("go to: v h g s r"))
+            out.append(fit(t("'", "accent b"), 10) + t(f"go to: {' '.join(LETTERS)}"))
         return out
 
     def lines(self, cells: int, rows: int) -> Sequence[Drawn]:

@@ -24,7 +24,7 @@ class MenuScreen(PaletteScreen):
         return [
             of_command(c, armed)
             for c in self._main.commands()
-            if (EVERYWHERE not in c.action.contexts and not c.action.id.startswith("move.")) or c.action.id in _ALSO
+            if (EVERYWHERE not in c.action.contexts and not c.action.id.startswith(("move.", "tab."))) or c.action.id in _ALSO
         ]
 
     @property

@@ -30,6 +30,8 @@ class Entry:
     span: Callable[[int], Line] | None = None
     """The whole row of a group."""
     group: bool = False
+    more: Callable[[int], Sequence[Line]] | None = None
+    """Lines under the row while the cursor is on it, in a table that unfolds."""
 
 
 def _headed(heading: Heading, focus: bool, typed: Line, cells: int) -> Line:
@@ -62,6 +64,8 @@ class RowTable(Surface, can_focus=True):
         self.flush = False
         """Whether the heading begins in the first cell: a column beside others, in a body that has margins."""
         self.empty: Callable[[int], Sequence[Line]] = lambda cells: ()
+        self.unfold = 0
+        """Lines that the row under the cursor has more."""
         self.filter = Filter()
         self.search = Filter()
         self.marked: set[str] = set()
@@ -140,7 +144,7 @@ class RowTable(Surface, can_focus=True):
         return (3 if self.spread else 2) if self.pairs else 1
 
     def _page(self) -> int:
-        return max(1, (self.size.height - self.header_height) // self.row_height)
+        return max(1, (self.size.height - self.header_height - self.unfold) // self.row_height)
 
     def draw(self, width: int, height: int) -> Sequence[Drawn]:
         out: list[Drawn] = []
@@ -186,6 +190,8 @@ class RowTable(Surface, can_focus=True):
             body = [bar + gap(1) + row(entry.cells(), self.columns, width - 2, self.between)]
         else:
             body = [EMPTY]
+        if here and self.unfold and entry.more:
+            body = [*body, *(bar + line for line in entry.more(width - 1)[: self.unfold])]
         return [(lit(fit(line, width), ground), ground) for line in body] if here else [(line, ground) for line in body]
 
     # moving
@@ -307,9 +313,16 @@ class RowTable(Surface, can_focus=True):
         self._top = max(0, min(self._top + rows, len(self._rows) - self._page()))
         self.redraw()
 
+    def _at(self, y: int) -> int:
+        """The row that is drawn on this line under the header."""
+        here = self._cursor - self._top
+        if self.unfold and y > here >= 0:
+            y = max(here, y - self.unfold)
+        return self._top + y // self.row_height
+
     def on_click(self, event: events.Click) -> None:
         event.stop()
-        index = self._top + (event.y - self.header_height) // self.row_height
+        index = self._at(event.y - self.header_height)
         if event.y < self.header_height or index >= len(self._rows):
             return
         again = index == self._cursor
