@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import cast
 
 import pytest
 
 from cockpit.actions.bundle import Cockpit
+from cockpit.domain.files import Content
 from cockpit.tui.panes.files import FilesPane
 from tests.pilot.sample import sample
 from tests.pilot.sample_files import SampleSecrets, SampleWorkTree, sealed
@@ -50,6 +52,23 @@ async def test_the_tree_shows_git_and_encryption() -> None:
         assert any(row.startswith("?") and "dns-token.txt" in row and row.endswith("◇ plain") for row in rows)
         assert "commit is blocked" in screen.text
         assert "main ↑1" in screen.rows[3]
+
+
+async def test_a_file_that_is_read_late_does_not_show_under_another_row() -> None:
+    async with opened("files") as screen:
+        arrives = asyncio.Event()
+        read = tree(screen).read
+
+        async def late(path: str, most: int) -> Content:
+            await arrives.wait()
+            return await read(path, most)
+
+        tree(screen).read = late  # type: ignore[method-assign]
+        await at(screen, "nix/hosts/homelab.nix")
+        await at(screen, "secrets/edge/")
+        arrives.set()
+        await screen.settle()
+        assert "secrets/edge/ ──" in screen.text and "networking.hostName" not in screen.text
 
 
 @pytest.mark.parametrize("size", [WIDE, MIDDLE, SMALL])

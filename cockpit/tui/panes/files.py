@@ -129,10 +129,10 @@ class FilesPane(Pane):
     def _glance(self) -> None:
         """Shows the file that the cursor rests on. An encrypted one is decrypted only when it is opened."""
         path = self.path
-        if self.editor.modified or path == self.editor.path or (self.focused is self.editor and self.editor.document is not None):
+        opened = self.focused is self.editor and self.editor.document is not None
+        if self.editor.modified or path == self.editor.path or opened or (path and path == self.wanted):
             return
-        if path == self.wanted and path:
-            return
+        self.workers.cancel_group(self, "open")  # what is still read is no longer under the cursor
         self.let_go()
         self.wanted = path
         file = self.listing.known(path)
