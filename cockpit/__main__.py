@@ -47,6 +47,9 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    from cockpit.adapters.lean import load_msgspec
+
+    load_msgspec()
     from cockpit import early
 
     asked = early.ask(args)

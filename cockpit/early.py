@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cockpit import config
 from cockpit.adapters.nixos.questions import PROBE, quick
@@ -18,8 +19,7 @@ MOST = 4
 """Hosts that are asked at once."""
 
 
-@dataclass(frozen=True)
-class Early:
+class Early(Struct, frozen=True):
     """Settings that were read already, and questions on their way, by host."""
 
     settings: Settings

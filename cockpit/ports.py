@@ -6,8 +6,9 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
@@ -62,8 +63,7 @@ class Repository(Protocol):
         """Commits by full sha, those that are known here."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostEvent:
+class HostEvent(Struct, frozen=True):
     """One line of /run/cockpit/runs/RUN/events (docs/host-protocol.md)."""
 
     offset: int
@@ -141,8 +141,7 @@ class ComposeHost(Protocol):
         (docs/host-protocol.md). Locked, Refused: nothing changed. OperationFailed. OutcomeUnknown: the connection was lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(Struct, frozen=True):
     closure: str
     seconds: float
 

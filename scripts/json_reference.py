@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from collections.abc import Iterator
 from enum import Enum, IntEnum
-from typing import Any
+from typing import Any, cast
+
+from msgspec import Struct, structs
 
 from cockpit.actions.looks import Drift
 from cockpit.domain import events
@@ -57,7 +58,7 @@ def fields(document: str) -> list[Field]:
 
 def _fields(kind: type) -> Iterator[Field]:
     hints = typing.get_type_hints(kind)
-    for field in dataclasses.fields(kind):
+    for field in structs.fields(cast(type[Struct], kind)):
         yield field.name, _type(hints[field.name])
 
 
@@ -76,7 +77,7 @@ def _type(hint: Any) -> str:  # noqa: ANN401 - any annotation
     if isinstance(hint, type) and issubclass(hint, Enum):
         values = [item.name.lower() if isinstance(item.value, int) else item.value for item in hint]
         return " or ".join(f"`{value}`" for value in values)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and issubclass(hint, Struct):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
     return {str: "string", int: "integer", float: "number", bool: "boolean"}[hint]
 
@@ -92,7 +93,7 @@ def _parts() -> list[type]:
             continue
         seen.add(hint)
         todo += typing.get_args(hint)
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if isinstance(hint, type) and issubclass(hint, Struct):
             todo += typing.get_type_hints(hint).values()
             if hint.__name__ not in DOCUMENTS:
                 found[hint.__name__] = hint

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.deploy import Deploy
@@ -90,8 +91,7 @@ class Runs:
         return found[0]
 
 
-@dataclass
-class Cockpit:
+class Cockpit(Struct):
     settings: Settings
     user: UserSettings
     clock: Clock
@@ -113,7 +113,7 @@ class Cockpit:
     origin: str
     """Where runs are started: host name, or the CI run's URL."""
     version: str
-    closing: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+    closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What holds connections; closed in order."""
 
     async def close(self) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.actions.operations import Approval, Operations
 from cockpit.actions.run import Run
@@ -36,8 +37,7 @@ _ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
+class _Planned(Struct, frozen=True):
     change: GuestChange
     snapshot: Snapshot | None
     """What is rolled back to, or deleted."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.run import Run
@@ -20,8 +21,7 @@ from cockpit.observe.observation import Observation, Observer
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Look(Generic[T]):
+class Look(Struct, Generic[T], frozen=True):
     """One source and what it said, or why it said nothing."""
 
     source: str
@@ -29,8 +29,7 @@ class Look(Generic[T]):
     error: CockpitError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """Something that is not as git says."""
 
     host: str

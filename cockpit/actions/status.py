@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.hosts import HostFacts
 from cockpit.observe.fleet import Fleet
 
 
-@dataclass(frozen=True, slots=True)
-class HostStatus:
+class HostStatus(Struct, frozen=True):
     host: str
     facts: HostFacts | None
     error: CockpitError | None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cockpit.actions.run import Run
 from cockpit.actions.safety import Gate
@@ -24,8 +25,7 @@ class NotApproved(Exception):
     """The person said no, or nobody was asked: not a failure, and nothing to record."""
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True):
     settings: Settings
     hosts: Mapping[str, Host]
     repository: Repository

@@ -10,9 +10,10 @@ import os
 import shlex
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cockpit.adapters.lean import load_asyncssh
 from cockpit.adapters.openssh import Question
@@ -29,8 +30,7 @@ MOST_OUTPUT = 32 * 1024 * 1024
 CHUNK = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     code: int
     out: bytes
     err: bytes

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TextIO
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from cockpit.actions.status import HostStatus
 from cockpit.cli import words
@@ -50,14 +51,12 @@ class Renderer(Protocol):
         """A table: what `kind` names, one row each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     title: str
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     cells: tuple[str, ...]
     """One for each column, for people."""
     fields: Mapping[str, Any]
@@ -217,20 +216,22 @@ class Json:
             fields: dict[str, Any] = {"event": "Status", "host": host.host, "against_main": host.against_main}
             fields["problems"] = host.problems
             fields["error"] = None if host.error is None else {"exit": int(host.error.exit), "what": host.error.what}
-            fields["facts"] = None if host.facts is None else dataclasses.asdict(host.facts)
+            fields["facts"] = host.facts
             self._out.line(json.dumps(fields, default=_plain_value))
 
     def rows(self, kind: str, columns: Sequence[Column], rows: Sequence[Row]) -> None:
         for row in rows:
             self._out.line(json.dumps({"event": kind, **row.fields}, default=_plain_value))
 
-    def _write(self, kind: str, value: Any, **more: object) -> None:  # noqa: ANN401 - any dataclass
-        self._out.line(json.dumps({"event": kind, **dataclasses.asdict(value), **more}, default=_plain_value))
+    def _write(self, kind: str, value: Any, **more: object) -> None:  # noqa: ANN401 - any record
+        self._out.line(json.dumps({"event": kind, **asdict(value), **more}, default=_plain_value))
 
 
 def _plain_value(value: object) -> object:
     if isinstance(value, Enum):
         return value.name.lower() if isinstance(value.value, int) else value.value
+    if isinstance(value, Struct):
+        return asdict(value)
     if isinstance(value, frozenset):
         return sorted(str(_plain_value(v)) for v in value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

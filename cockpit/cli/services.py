@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import dataclasses
 import json
 import re
 import time
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
+
+from msgspec.structs import asdict
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.cli.output import Pipe
@@ -99,7 +100,7 @@ def _print(items: Iterable[LogItem], as_json: bool, out: Pipe) -> None:
 
 
 def _json(kind: str, value: Any) -> str:  # noqa: ANN401 - any dataclass
-    return json.dumps({"event": kind, **dataclasses.asdict(value)}, default=_plain_value)
+    return json.dumps({"event": kind, **asdict(value)}, default=_plain_value)
 
 
 def _plain_value(value: object) -> object:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from msgspec.structs import asdict
 
 from cockpit.actions import looks
 from cockpit.actions.bundle import Cockpit
@@ -42,7 +43,7 @@ def _guest(guest: Guest) -> Row:
     return Row(
         (guest.cluster, guest.node, str(guest.vmid), guest.name, kind, guest.status, f"{guest.cpu:.0%}" if live else "",
          memory, age(guest.uptime) if live else "", guest.lock, " ".join(guest.tags)),
-        dataclasses.asdict(guest),
+        asdict(guest),
     )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def _generation(host: str, generation: Generation, now: float) -> Row:
         (host, str(generation.number or "–"), age(now - generation.created) if generation.created else "", " ".join(badges),
          closure.nixos or "", closure.kernel or "", (closure.commit or "")[:9], generation.outcome.verdict.value,
          generation.by or "", closure.subject or ""),
-        {"host": host, **dataclasses.asdict(generation)},
+        {"host": host, **asdict(generation)},
     )  # fmt: skip
 
 
@@ -84,14 +85,14 @@ def _release(release: Release) -> Row:
     return Row(
         (release.run, exact_time(release.started), release.kind.value, ",".join(release.hosts), (release.commit or "")[:9],
          outcome, release.who, release.subject or ""),
-        dataclasses.asdict(release) | {"outcome": outcome, "hosts": release.hosts},
+        asdict(release) | {"outcome": outcome, "hosts": release.hosts},
     )  # fmt: skip
 
 
 async def _drift(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) -> Exit:
     looked = await looks.drift(cockpit, _hosts(cockpit, args), cockpit.runs.new())
     found = [d for look in looked for d in look.value or ()]
-    rows = [Row((d.host, d.layer, d.what, d.detail), dataclasses.asdict(d)) for d in found]
+    rows = [Row((d.host, d.layer, d.what, d.detail), asdict(d)) for d in found]
     face.rows("Drift", _columns("host", "layer", "what", "detail"), rows)
     return worst([_errors(looked, face), Exit.TO_DO if found else Exit.DONE])
 

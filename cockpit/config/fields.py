@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 LONGEST_NAME = 63
@@ -18,8 +19,7 @@ PATH = r"^(?!/)(?!(.*/)?\.\.(/|$))(?=.*[^./])"
 """Below the repository's top, and not the top itself."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One key. `kind` is a scalar kind, or the name of another table."""
 
     kind: str
@@ -33,8 +33,7 @@ class Field:
     """The smallest number, or the fewest entries of a mapping."""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """A mapping with known keys."""
 
     about: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
 
@@ -11,8 +13,7 @@ MOST = 1024 * 1024
 MOST_NODES = 100_000
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A value and the line (1-based) that it stands on. Mappings hold (key, line of the key, value) in file order."""
 
     line: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from cockpit.domain.plan import Tier
 from cockpit.domain.secret import Secret
@@ -32,8 +33,7 @@ class Lifecycle(Enum):
         return Tier.OUTAGE if self in (Lifecycle.STOP, Lifecycle.DOWN) else Tier.REVERSIBLE
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     private: int
     kind: str
     """tcp | udp | sctp."""
@@ -42,8 +42,7 @@ class Port:
     public: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     kind: str
     """bind | volume | tmpfs ..."""
     source: str
@@ -52,8 +51,7 @@ class Mount:
     writable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """One run of the health check."""
 
     started: float | None
@@ -62,8 +60,7 @@ class Probe:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerDetail:
+class ContainerDetail(Struct, frozen=True):
     """`GET /containers/ID/json`, read now."""
 
     container: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cockpit.domain.errors import Exit
 
@@ -15,8 +15,7 @@ PHASES: tuple[str, ...] = ("activate", "reach", "converge", "verify", "confirm",
 REVERT = "revert"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     run: str
     seq: int
     time: float
@@ -26,71 +25,60 @@ class Event:
     schema: int = SCHEMA
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted(Event):
+class StepStarted(Event, frozen=True, kw_only=True):
     text: str = ""
     deadline: float | None = None
     """Seconds from `time` until the step gives up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress(Event):
+class Progress(Event, frozen=True, kw_only=True):
     text: str
     done: float | None = None
     """0..1 where the total is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output(Event):
+class Output(Event, frozen=True, kw_only=True):
     text: str
     """One cleaned line of a remote program."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting(Event):
+class Waiting(Event, frozen=True, kw_only=True):
     text: str
     """What it waits for, e.g. `web: start period`."""
     left: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned(Event):
+class Warned(Event, frozen=True, kw_only=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFinished(Event):
+class StepFinished(Event, frozen=True, kw_only=True):
     text: str = ""
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped(Event):
+class Skipped(Event, frozen=True, kw_only=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Event):
+class Failed(Event, frozen=True, kw_only=True):
     exit: Exit
     what: str
     why: str = ""
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled(Event):
+class Cancelled(Event, frozen=True, kw_only=True):
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detached(Event):
+class Detached(Event, frozen=True, kw_only=True):
     """The controller watches no longer; the host finishes or reverts by itself."""
 
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Event):
+class Finished(Event, frozen=True, kw_only=True):
     """The last event: of a host (`host` set) or of the whole run."""
 
     exit: Exit
@@ -100,8 +88,7 @@ class Finished(Event):
     previous: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HostOutcome:
+class HostOutcome(Struct, frozen=True):
     host: str
     exit: Exit
     text: str
@@ -114,8 +101,7 @@ class HostOutcome:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     run: str
     exit: Exit
     hosts: tuple[HostOutcome, ...]

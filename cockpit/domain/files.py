@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import Struct
+
 from cockpit.domain.secret import Secret
 
 MOST_BYTES = 1024 * 1024
@@ -21,8 +23,7 @@ class Encryption(Enum):
     """A rule of .sops.yaml names it, and it stands there in plain text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One file that differs from HEAD, as `git status --porcelain=v2` has it."""
 
     path: str
@@ -60,8 +61,7 @@ class Change:
         return self.work if self.work != "." else self.index
 
 
-@dataclass(frozen=True, slots=True)
-class WorkStatus:
+class WorkStatus(Struct, frozen=True):
     branch: str | None = None
     upstream: str | None = None
     """`origin/main`."""
@@ -72,8 +72,7 @@ class WorkStatus:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file on the disk, without its content."""
 
     path: str
@@ -93,16 +92,14 @@ class Content:
     """Of the bytes; empty for a file that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class TreeFile:
+class TreeFile(Struct, frozen=True):
     path: str
     change: Change | None = None
     encryption: Encryption = Encryption.NONE
     link: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FilesSnapshot:
+class FilesSnapshot(Struct, frozen=True):
     """The work tree as it was read."""
 
     status: WorkStatus
@@ -111,8 +108,7 @@ class FilesSnapshot:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFile:
+class OpenFile(Struct, frozen=True):
     """A file as an editor gets it. The text is a `Secret` whether it is one or not: it stays out of logs and tracebacks."""
 
     path: str
@@ -131,8 +127,7 @@ class OpenFile:
     """Why there is no base, where one was expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class PushTarget:
+class PushTarget(Struct, frozen=True):
     """Where a push goes."""
 
     remote: str

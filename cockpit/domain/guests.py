@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from cockpit.domain.plan import Tier
 
@@ -15,8 +16,7 @@ class GuestKind(Enum):
     LXC = "lxc"
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(Struct, frozen=True):
     """One row of `GET /cluster/resources?type=vm`."""
 
     cluster: str
@@ -56,8 +56,7 @@ class Guest:
         return f"{self.vmid} {self.name}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     cluster: str
     name: str
     online: bool
@@ -75,8 +74,7 @@ class Node:
         return f"{self.cluster}/node/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(Struct, frozen=True):
     """A storage as one node sees it; a shared one is there once for each node."""
 
     cluster: str
@@ -100,8 +98,7 @@ class Storage:
         return max(0, self.size - self.used)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     name: str
     taken: float | None
     """Seconds since the epoch."""
@@ -111,8 +108,7 @@ class Snapshot:
     """Whether it has the memory of the running machine too."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuestTask:
+class GuestTask(Struct, frozen=True):
     """A worker of PVE. Done only when `ended`; good only when its exit status says so."""
 
     upid: str
@@ -136,8 +132,7 @@ class GuestTask:
         return self.exit == "OK" or self.exit.startswith("WARNINGS")
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(Struct, frozen=True):
     """What the guest says of itself, by its agent or by the container's namespace."""
 
     found: tuple[str, ...] = ()
@@ -145,8 +140,7 @@ class Addresses:
     """Whether the agent answers; None where there is none to ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """`GET /access/permissions`: privileges by path of the one who asks; None where they could not be read."""
 
     user: str = ""
@@ -232,8 +226,7 @@ def unfit(guest: Guest, verb: Verb) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class GuestChange:
+class GuestChange(Struct, frozen=True):
     """One thing that is done to one guest."""
 
     guest: Guest
@@ -247,8 +240,7 @@ def _none() -> Mapping[str, object]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterSnapshot:
+class ClusterSnapshot(Struct, frozen=True):
     """Everything of a cluster at one moment."""
 
     cluster: str
@@ -265,8 +257,7 @@ class ClusterSnapshot:
         return next((g for g in self.guests if g.vmid == vmid), None)
 
 
-@dataclass(frozen=True, slots=True)
-class GuestDetail:
+class GuestDetail(Struct, frozen=True):
     """What is read of the one guest that is looked at."""
 
     snapshots: tuple[Snapshot, ...] = ()

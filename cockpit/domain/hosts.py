@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Badge(Enum):
@@ -23,8 +24,7 @@ class Badge(Enum):
     """Its closure names no commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(Struct, frozen=True):
     """A built system."""
 
     path: str
@@ -47,16 +47,14 @@ class Verdict(Enum):
     UNKNOWN = "–"
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationOutcome:
+class GenerationOutcome(Struct, frozen=True):
     verdict: Verdict
     seconds: float | None = None
     """How long it ran, where that is known."""
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     number: int | None
     """None for a running `test` that is no generation."""
     closure: Closure
@@ -69,8 +67,7 @@ class Generation:
     """Closure size in bytes; None until asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(Struct, frozen=True):
     mount: str
     used: int
     """Bytes."""
@@ -81,8 +78,7 @@ class Disk:
         return self.used / self.size if self.size else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds the host's lock (believed only while the transaction's unit is active)."""
 
     run: str
@@ -92,8 +88,7 @@ class Holder:
     kind: str = "deploy"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """A rollback's record: commits that must not come back by the next push."""
 
     run: str
@@ -104,8 +99,7 @@ class Hold:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
+class HostFacts(Struct, frozen=True):
     """One reading of a host. `read_at` is the controller's clock; everything else is what the host said."""
 
     name: str
@@ -139,8 +133,7 @@ class HostFacts:
         return next((g for g in self.generations if Badge.RUNNING in g.badges), None)
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestProject:
+class ManifestProject(Struct, frozen=True):
     name: str
     directory: str
     services: tuple[str, ...] = ()
@@ -148,8 +141,7 @@ class ManifestProject:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """What a release says of itself: TOPLEVEL/cockpit/manifest.json (docs/host-protocol.md)."""
 
     commit: str | None
@@ -179,8 +171,7 @@ class Result(Enum):
     """Ended before the transaction (build, secrets, connection): audit log only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One deploy, rollback or resume on one host."""
 
     seq: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cockpit.domain.plan import Tier
 
 
-@dataclass(frozen=True, slots=True)
-class Impact:
+class Impact(Struct, frozen=True):
     """One line of what an operation interrupts or destroys."""
 
     shape: str
@@ -17,8 +16,7 @@ class Impact:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What is done to one target."""
 
     target: str
@@ -29,8 +27,7 @@ class Step:
     """On a host or guest that settings protect: raises the tier by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     run: str
     action: str
     """Id of the catalogue."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from cockpit.domain.errors import UsageError
 from cockpit.domain.ids import is_run_id
@@ -14,8 +15,7 @@ FORMS = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, rel
 _SINGULAR = {"file": "files", "release": "releases"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """An object of a pane. `key` is the pane's own name for it; empty for the pane itself."""
 
     pane: str

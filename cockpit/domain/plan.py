@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from cockpit.domain.errors import Exit
 from cockpit.domain.hosts import AttemptKind, Closure, Hold
@@ -26,8 +27,7 @@ class Change(Enum):
     KEEP = "keep"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceChange:
+class ServiceChange(Struct, frozen=True):
     project: str
     service: str
     change: Change
@@ -37,8 +37,7 @@ class ServiceChange:
     new_image: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnitChanges:
+class UnitChanges(Struct, frozen=True):
     stop: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
@@ -49,16 +48,14 @@ class UnitChanges:
         return len(self.stop) + len(self.restart) + len(self.reload) + len(self.start)
 
 
-@dataclass(frozen=True, slots=True)
-class SecretChange:
+class SecretChange(Struct, frozen=True):
     project: str
     name: str
     change: str
     """`new`, `changed`, `removed` or `same`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that keeps the plan from being applied."""
 
     exit: Exit
@@ -67,15 +64,13 @@ class Problem:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PackageChange:
+class PackageChange(Struct, frozen=True):
     name: str
     old: str | None
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Struct, frozen=True):
     """Whose content wins where a file was changed on the host and in git, too. Absolute paths on the host, or `all`."""
 
     host: tuple[str, ...] = ()
@@ -83,8 +78,7 @@ class Take:
     """The host's content is kept beside the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(Struct, frozen=True):
     """What a person allows a deploy to do that it would refuse otherwise."""
 
     rewind: bool = False
@@ -96,8 +90,7 @@ class Allow:
     take: Take = Take()
 
 
-@dataclass(frozen=True, slots=True)
-class HostPlan:
+class HostPlan(Struct, frozen=True):
     host: str
     kind: AttemptKind
     base: str
@@ -136,8 +129,7 @@ class HostPlan:
         return tuple(s for s in self.services if s.change is not Change.KEEP)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     run: str
     action: str
     """`deploy`, `rollback` or `resume`: an id of the catalogue."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cockpit.domain.errors import Exit
 from cockpit.domain.hosts import Attempt, AttemptKind, Result
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """One run over one or more hosts, as Releases shows it."""
 
     run: str

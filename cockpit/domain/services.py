@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class State(Enum):
@@ -27,8 +28,7 @@ class Health(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     cpu: float
     """Percent of one core."""
     memory: int
@@ -36,8 +36,7 @@ class Usage:
     memory_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One container of a compose project (or a foreign container: project is empty)."""
 
     host: str
@@ -84,8 +83,7 @@ class Service:
         return self.state not in (State.RUNNING, State.CREATED) or self.health is Health.UNHEALTHY
 
 
-@dataclass(frozen=True, slots=True)
-class ServicesSnapshot:
+class ServicesSnapshot(Struct, frozen=True):
     host: str
     read_at: float
     services: tuple[Service, ...]
@@ -100,8 +98,7 @@ class Level(Enum):
     UNKNOWN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One log line, already cleaned by domain.text."""
 
     host: str
@@ -115,8 +112,7 @@ class LogLine:
     level: Level = Level.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class LogGap:
+class LogGap(Struct, frozen=True):
     """Something that happened between lines: drop, exit, reconnection."""
 
     host: str

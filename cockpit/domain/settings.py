@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+
+class Timing(Struct, frozen=True):
     """Deadlines of a transaction, in seconds."""
 
     wait: float = 120.0
@@ -21,14 +21,12 @@ class Timing:
     """From activation until the confirmation; then the host goes back by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCheck:
+class HttpCheck(Struct, frozen=True):
     http: str
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class UnitCheck:
+class UnitCheck(Struct, frozen=True):
     unit: str
 
 
@@ -48,8 +46,7 @@ class EnvSecrets(Enum):
     ALLOW = "allow"
 
 
-@dataclass(frozen=True, slots=True)
-class HostSettings:
+class HostSettings(Struct, frozen=True):
     name: str
     address: str
     """Where the proof of reachability goes: host name or IP, optionally `:port`."""
@@ -88,8 +85,7 @@ class HostSettings:
         return int(port) if colon and port.isdigit() and (host.count(":") == 0 or host.endswith("]")) else 22
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSettings:
+class SecretSettings(Struct, frozen=True):
     name: str
     file: str
     key: str | None = None
@@ -98,8 +94,7 @@ class SecretSettings:
     mode: str = "0400"
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectSettings:
+class ProjectSettings(Struct, frozen=True):
     name: str
     source: str
     directory: str
@@ -107,8 +102,7 @@ class ProjectSettings:
     secrets: tuple[SecretSettings, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialSettings:
+class CredentialSettings(Struct, frozen=True):
     """Where a secret of this machine's own comes from: an encrypted file of the repository, or the environment."""
 
     file: str | None = None
@@ -118,8 +112,7 @@ class CredentialSettings:
     """Name of an environment variable; for CI."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterSettings:
+class ClusterSettings(Struct, frozen=True):
     """A Proxmox VE cluster, or a single node."""
 
     name: str
@@ -150,8 +143,7 @@ def _no_projects() -> Mapping[str, ProjectSettings]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     root: Path
     """The folder of cockpit.yaml: the top of the homelab's repository."""
     keep: int = 15
@@ -172,8 +164,7 @@ class Role(Enum):
     """Looks, and changes nothing anywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class UserSettings:
+class UserSettings(Struct, frozen=True):
     """~/.config/cockpit/config.yaml: what belongs to a person, not to the homelab."""
 
     theme: Theme = Theme.DARK

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cockpit.domain.containers import ContainerDetail
 from cockpit.domain.errors import CockpitError, UsageError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.hosts import Generation
@@ -18,8 +19,7 @@ _IMAGE = re.compile(r"^\s{4,}image:\s*[\"']?([^\s\"'#]+)")
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "compose.lock.yaml")
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationDiff:
+class GenerationDiff(Struct, frozen=True):
     """What differs from `old` to `new`, both generations of one host."""
 
     host: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.hosts import Closure, Generation, HostFacts

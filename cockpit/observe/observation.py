@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cockpit.domain.errors import CockpitError
 from cockpit.ports import Clock
@@ -16,8 +18,7 @@ RETRY_FIRST = 2.0
 RETRY_MOST = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Observation(Generic[T]):
+class Observation(Struct, Generic[T], frozen=True):
     """The last good value stays while its source is silent; `error` and `retry_at` then say why and until when."""
 
     value: T | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain.errors import Exit
 from cockpit.domain.guests import ClusterSnapshot, GuestTask
@@ -18,8 +19,7 @@ _QUIET = frozenset({"vncproxy", "vncshell", "spiceproxy", "termproxy"})
 """Tasks of somebody who only looked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     time: float
     shape: str
     """A shape of design/look.md; `·` for what is neither good nor bad."""

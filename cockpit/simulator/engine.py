@@ -7,9 +7,10 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
 
 from cockpit.simulator.containers import EPOCH, Container, Containers, image_id, stamp, usage
 
@@ -37,8 +38,7 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     method: str
     path: str
     query: dict[str, str]
@@ -48,8 +48,7 @@ class Request:
         return self.query.get(name, "").lower() in ("1", "true", "yes")
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     status: int
     data: Any = None
     stream: AsyncIterator[bytes] | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 GIB = 1 << 30
 DAY, HOUR = 86400.0, 3600.0
@@ -13,8 +14,7 @@ NODES = {"pve1": ("10.20.0.2", 16, 64, 94, 18), "pve2": ("10.20.0.3", 8, 32, 60,
 """(address, processors, GiB of memory, of its own disk, used of that)."""
 
 
-@dataclass(frozen=True)
-class Seed:
+class Seed(Struct, frozen=True):
     node: str
     vmid: int
     lxc: bool

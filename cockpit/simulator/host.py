@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from cockpit.simulator.containers import Containers
 from cockpit.simulator.release import NotBuilt, Release, files_of, read
 from cockpit.simulator.repository import environment
@@ -30,8 +32,7 @@ class Failure(Exception):
         self.data = {"error": {"exit": exit_, "what": what, "why": why, "hint": hint}}
 
 
-@dataclass(frozen=True)
-class Generation:
+class Generation(Struct, frozen=True):
     number: int
     closure: str
     created: float

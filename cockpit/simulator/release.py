@@ -10,9 +10,10 @@ import re
 import subprocess
 import tarfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from cockpit.simulator.repository import environment
 
@@ -45,8 +46,7 @@ class NotBuilt(Exception):
     """The commit makes no release: what a build would end with."""
 
 
-@dataclass(frozen=True)
-class ServiceSpec:
+class ServiceSpec(Struct, frozen=True):
     project: str
     name: str
     image: str
@@ -60,8 +60,7 @@ class ServiceSpec:
     """Why it never becomes healthy."""
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(Struct, frozen=True):
     host: str
     commit: str | None
     closure: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from cockpit.domain.errors import UsageError
 from cockpit.simulator import keys, story
@@ -25,8 +26,7 @@ BOOKMARKS = """---
 """
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """One commit as it came to be."""
 
     sha: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Files = dict[str, bytes]
 DAY = 86400.0
@@ -13,8 +14,7 @@ WEB, HOMEPAGE = "compose/paperless/compose.yaml", "compose/home/compose.yaml"
 OBSERVE, CORE, LOCK = "compose/observe/compose.yaml", "compose/core/compose.yaml", "nix/flake.lock"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One commit. `homelab` and `nas` say how its deploy there went: `done`, `reverted`, `back` (rolled back later), or none."""
 
     days: float

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.actions.catalog import Action, Context, Target, actions_for, possible
 from cockpit.domain.plan import Tier
@@ -28,8 +29,7 @@ def tier_words(tier: Tier, armed: bool) -> Line:
     return shape("✕") + t(" data loss", "bad") if tier is Tier.DATA_LOSS else EMPTY
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """An action as it stands now."""
 
     action: Action

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 
 from cockpit.domain.text import plain
@@ -165,8 +165,7 @@ def wrap(words: str, cells: int, spec: str = "muted", indent: int = 0) -> list[L
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column of a table. Width 0 takes what is left."""
 
     title: str

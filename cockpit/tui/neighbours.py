@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import Context
@@ -16,8 +16,7 @@ LETTERS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True):
     """What `'` and a letter lead to: an address, a commit or a URL; or why it leads nowhere."""
 
     to: str = ""

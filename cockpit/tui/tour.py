@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.actions.catalog import LOGS
 from cockpit.actions.run import Run
 from cockpit.tui.ink import EMPTY, Line, gap, t, width
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """Where the person is now, and the runs that ended since the step began."""
 
     pane: str
@@ -25,8 +25,7 @@ class Seen:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     title: str
     words: str
     """Keys stand between asterisks."""

@@ -125,7 +125,7 @@ async def test_a_task_that_fails_says_why(cluster: ProxmoxCluster) -> None:
 
 
 async def test_another_certificate_is_refused(cluster: ProxmoxCluster) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     settings = replace(cluster.settings, fingerprint=":".join(["AB"] * 32))
     other = ProxmoxCluster(settings, cluster._credential, SystemClock())

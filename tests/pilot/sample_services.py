@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cockpit.domain.containers import ContainerDetail, Lifecycle, Mount, Port, Probe
 from cockpit.domain.plan import Change, ServiceChange

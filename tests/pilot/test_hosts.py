@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cockpit.domain.services import LogLine
 from tests.pilot.tools import MIDDLE, SMALL, WIDE, opened
@@ -177,7 +176,7 @@ async def test_levels_and_search() -> None:
 
 
 async def test_an_attempt_of_somebody_else_is_seen_as_open_and_can_be_attached() -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from cockpit.domain.hosts import Result
 

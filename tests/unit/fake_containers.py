@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.errors import CockpitError
@@ -40,7 +41,7 @@ class FakeEngine:
         self.on_change: Callable[[], None] = lambda: None
 
     def set(self, name: str, **values: object) -> None:
-        self.all = [replace(s, **values) if s.service == name else s for s in self.all]  # type: ignore[arg-type]
+        self.all = [replace(s, **values) if s.service == name else s for s in self.all]
 
     def _raise(self, call: str) -> None:
         if self.errors.get(call):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from cockpit.domain.containers import Lifecycle
 from cockpit.domain.errors import CockpitError, Locked, Refused, Reverted, Unreachable

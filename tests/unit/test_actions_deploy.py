@@ -405,4 +405,4 @@ async def test_an_unknown_host_is_a_usage_error() -> None:
 
 
 def test_the_bundle_names_every_action() -> None:
-    assert {"deploy", "rollback", "resume", "attach"} <= set(Cockpit.__dataclass_fields__)
+    assert {"deploy", "rollback", "resume", "attach"} <= set(Cockpit.__struct_fields__)

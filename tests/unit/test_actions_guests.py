@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.actions.catalog import BY_ID, GUESTS, SNAPSHOTS, Context, possible
 from cockpit.actions.guests import GuestActions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from cockpit.actions.run import Run, always, never
 from cockpit.domain.errors import Exit

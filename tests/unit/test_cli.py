@@ -263,7 +263,7 @@ def test_help_loads_nothing_heavy(argv: list[str]) -> None:
     code = (
         "import sys\nfrom cockpit.__main__ import main\n"
         f"try:\n    main({argv!r})\nexcept SystemExit as end:\n    assert end.code == 0\n"
-        "heavy = {'textual', 'rich', 'asyncio', 'asyncssh', 'click', 'docker', 'dataclasses', 'inspect'} & set(sys.modules)\n"
+        "heavy = {'textual', 'rich', 'asyncio', 'asyncssh', 'click', 'docker', 'msgspec', 'inspect'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -6,9 +6,9 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.cli import parser
 from cockpit.cli.main import run

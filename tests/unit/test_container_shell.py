@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.adapters.docker.shell import SystemShell, ssh_command
 from cockpit.domain.errors import Refused, UsageError

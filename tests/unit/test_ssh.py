@@ -185,6 +185,8 @@ async def test_a_key_that_the_host_does_not_know(server: Server) -> None:
 
 LEAN = """
 import asyncio, sys
+from cockpit.adapters.lean import load_msgspec
+load_msgspec()
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.settings import HostSettings
 async def main():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from cockpit.domain.guests import ClusterSnapshot, GuestTask
 from cockpit.domain.services import Health, Service, ServicesSnapshot, State

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from cockpit.domain.files import Encryption
 from cockpit.domain.guests import Guest, Rights, Snapshot
@@ -45,8 +46,7 @@ class Target(Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     id: str
     title: str
     """What the palette, menus and help say."""
@@ -78,8 +78,7 @@ class Action:
         return EVERYWHERE in self.contexts or context in self.contexts
 
 
-@dataclass(frozen=True, slots=True)
-class FilesAt:
+class FilesAt(Struct, frozen=True):
     """The work tree, and where the cursor is in it."""
 
     path: str = ""
@@ -98,8 +97,7 @@ class FilesAt:
     lazygit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What an action would act on now: decides whether it is possible."""
 
     focus: str = EVERYWHERE

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cockpit.adapters.nixos.attempts import attempt_from, generation_outcome, hold_in_force
 from cockpit.domain.errors import CockpitError

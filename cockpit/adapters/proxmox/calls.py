@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain.guests import GuestChange, GuestKind, Verb
 
@@ -19,8 +20,7 @@ _TASKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     method: str
     path: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...] = ()

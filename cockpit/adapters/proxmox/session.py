@@ -10,9 +10,9 @@ import hmac
 import http.client
 import json
 import ssl
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
+from msgspec import Struct
 from proxmoxer.core import ProxmoxResource
 
 from cockpit.adapters.proxmox.calls import Call
@@ -27,8 +27,7 @@ MOST = 64 << 20
 """Bytes of an answer; a hundred thousand guests fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """What proxmoxer wants to know of an answer."""
 
     status_code: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FORMATS = ("yaml", "json", "dotenv", "ini", "binary")
 MOST = 8 * 1024 * 1024
@@ -41,8 +42,7 @@ _PROGRAMS = (".nix", ".tf", ".sh", ".py", ".js", ".css")
 _NEVER_SECRET = re.compile(r"(?:^|/)(?:\.[^/]*|README[^/]*|[^/]*\.(?:md|pub|nix|txt))$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class FileStatus:
+class FileStatus(Struct, frozen=True):
     """A secret's file, as it stands in git or on the disk."""
 
     format: str | None

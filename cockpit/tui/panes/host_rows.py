@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain import units
 from cockpit.domain.hosts import Badge, Closure, Generation, HostFacts, Verdict
@@ -22,8 +23,7 @@ BADGES = {
 VERDICTS = {Verdict.GOOD: "●", Verdict.UNHEALTHY: "✕", Verdict.ABANDONED: "‖", Verdict.BY_HAND: "▲", Verdict.UNKNOWN: "○"}
 
 
-@dataclass(frozen=True, slots=True)
-class HostRow:
+class HostRow(Struct, frozen=True):
     """One host as the table needs it."""
 
     settings: HostSettings
@@ -201,8 +201,7 @@ def outcome(generation: Generation) -> str:
     return f"{verdict.value}, {units.age(seconds)}" if verdict is Verdict.GOOD and seconds is not None else verdict.value
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationRow:
+class GenerationRow(Struct, frozen=True):
     generation: Generation
     above: Generation | None
     below: Generation | None

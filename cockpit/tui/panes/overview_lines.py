@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.domain import units
@@ -24,8 +25,7 @@ IN_STEP = shape("✓") + t(" in step", "muted")
 NOT_COMPARED = t("–", "faint")
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     name: str
     shapes: Sequence[str]
     health: str

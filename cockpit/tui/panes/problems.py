@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.domain import units
@@ -27,8 +28,7 @@ RECENT = 86400.0
 """Seconds for which a failed task is a problem, unless the same one went well since."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     shape: str
     what: str
     where: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cockpit.domain.events import (
     PHASES,
@@ -26,8 +28,7 @@ from cockpit.domain.hosts import Attempt, Result
 ALL = (*STEPS, *PHASES)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of one host: to come, current, done or failed."""
 
     shape: str = "○"
@@ -42,8 +43,7 @@ class Step:
     done: float | None = None
 
 
-@dataclass(slots=True)
-class HostProgress:
+class HostProgress(Struct):
     host: str
     steps: dict[str, Step] = field(default_factory=dict)
     finished: Finished | None = None
@@ -73,8 +73,7 @@ class HostProgress:
         return "✕" if self.failed else "◐"
 
 
-@dataclass(slots=True)
-class RunProgress:
+class RunProgress(Struct):
     hosts: dict[str, HostProgress]
     output: list[Output]
     detached: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cockpit.actions.run import Run
 from cockpit.domain import units
@@ -57,8 +57,7 @@ def outcome(attempt: Attempt) -> str:
             return str(attempt.result.value).replace("-", " ") + (f": {attempt.reason}" if attempt.reason else "")
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseRow:
+class ReleaseRow(Struct, frozen=True):
     """A release, the run of this process that is it, or both."""
 
     release: Release | None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import SERVICES
@@ -33,8 +34,7 @@ SHOWN_FOR = 10.0
 """Seconds that a value of the environment shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What was read of a container, and how the last try went."""
 
     detail: ContainerDetail | None

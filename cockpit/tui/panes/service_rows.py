@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cockpit.domain import units
 from cockpit.domain.services import Health, Service, State
@@ -54,8 +55,7 @@ def tag(image: str) -> str:
     return image.rpartition("/")[2].partition(":")[2] or image.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
+class ServiceRow(Struct, frozen=True):
     service: Service
     now: float
     history: tuple[float, ...] = ()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from textual import events
 
 from cockpit.domain.settings import Theme
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _HIDDEN = ("move.", "focus.", "tab.", "search.", "list.", "app.back", "app.close", "app.palette", "app.menu")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     section: str
     what: str
     words: str

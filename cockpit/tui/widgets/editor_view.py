@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rich.cells import cell_len
 
 from cockpit.domain.text import plain
@@ -19,8 +18,7 @@ STRANGE = "?"
 """Stands for a character that a terminal would act on, or that has no width."""
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(Struct, frozen=True):
     """A line as it is shown, and where its columns are in it."""
 
     text: str

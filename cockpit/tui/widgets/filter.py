@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from textual import events
 
 from cockpit.tui.ink import EMPTY, Line, t
@@ -15,8 +14,7 @@ def subsequence(needle: str, hay: str) -> bool:
     return all(letter in rest for letter in needle)
 
 
-@dataclass
-class Filter:
+class Filter(Struct):
     """What is typed after `/`. It stays after enter, until esc."""
 
     text: str = ""

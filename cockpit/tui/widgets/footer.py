@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual import events
 
 from cockpit.domain.plan import Tier
@@ -12,8 +12,7 @@ from cockpit.tui.ink import EMPTY, Line, fit, gap, t, width
 from cockpit.tui.widgets.surface import WIDE, Drawn, Surface, narrow
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """One key of the footer."""
 
     action: str

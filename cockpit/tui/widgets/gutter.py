@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
+
+from msgspec import Struct
 
 MOST_COMPARED = 20_000
 """Lines between the equal beginning and the equal end that are told apart one by one."""
@@ -16,8 +17,7 @@ class Mark(Enum):
     ADDED = "added"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Rows `old_from:old_to` became rows `new_from:new_to`."""
 
     old_from: int
@@ -41,8 +41,7 @@ def blocks(old: Sequence[str], new: Sequence[str]) -> list[Block]:
     return [Block(head + i, head + j, head + k, head + m) for tag, i, j, k, m in codes if tag != "equal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Gutter:
+class Gutter(Struct, frozen=True):
     marks: dict[int, Mark]
     """By row."""
     below: frozenset[int]
@@ -61,8 +60,7 @@ def gutter(found: Sequence[Block]) -> Gutter:
     return Gutter(marks, frozenset(below))
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     sign: str
     """`+` `-` ` `, or `@` where lines are left out."""
     old: int | None

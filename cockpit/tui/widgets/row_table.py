@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec import Struct
 from textual import events
 from textual.message import Message
 
@@ -17,8 +18,7 @@ Heading = Callable[[int, bool, Line], Line]
 """(cells, has focus, filter) -> the heading line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One row. Exactly one of `cells`, `pair` and `span` is drawn, by the table's shape; all are called late."""
 
     key: str

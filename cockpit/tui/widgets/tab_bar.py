@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from textual import events
 
 from cockpit.actions.catalog import BY_ID
@@ -17,8 +17,7 @@ PANES = ("overview", "vms", "hosts", "services", "files", "releases")
 _SHORT_CHIP = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Worst:
+class Worst(Struct, frozen=True):
     """What a tab says about its pane: nothing when all is well."""
 
     shape: str
