@@ -79,6 +79,9 @@ def open_cockpit(
         name: ProxmoxCluster(cluster, partial(credential, cluster.secret, settings.root, secrets), clock)
         for name, cluster in settings.clusters.items()
     }
+    if not headless:
+        for cluster in clusters.values():
+            cluster.begin()  # the libraries of the terminal UI take longer to import than a cluster to answer
     guests = Guests(clusters, clock)
     guest_actions = GuestActions(clusters, settings, operations, clock, who)
     guest_actions.changed.append(lambda name: guests.clusters[name].poke())

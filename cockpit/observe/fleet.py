@@ -51,6 +51,7 @@ class Fleet:
         self._against: dict[str, str] = {}
         self._main: Commit | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._started = False
         self.hosts: dict[str, Observer[HostFacts]] = {name: Observer(self._reader(host), clock) for name, host in hosts.items()}
         self.containers = Containers(engines)
         self.services: dict[str, Observer[ServicesSnapshot]] = {
@@ -59,12 +60,18 @@ class Fleet:
         self.guests = guests or Guests({}, clock)
         self.tree: Observer[TreeState] = Observer(self._read_tree, clock)
 
+    def start_clusters(self) -> None:
+        """Before the first picture: their first reading began with the program, and is there by now."""
+        if not self._tasks:
+            for name, cluster in self.guests.clusters.items():
+                self._spawn(cluster.run(), f"cluster {name}")
+
     def start(self) -> None:
         """Keeps everything up to date in the background, until `stop`."""
-        if self._tasks:
+        if self._started:
             return
-        for name, cluster in self.guests.clusters.items():
-            self._spawn(cluster.run(), f"cluster {name}")
+        self._started = True
+        self.start_clusters()
         self._spawn(self.tree.run(), "tree")
         for name, facts in self.hosts.items():
             self._spawn(facts.run(), f"facts {name}")
@@ -73,6 +80,7 @@ class Fleet:
             self._spawn(self._changes(name), f"changes {name}")
 
     async def stop(self) -> None:
+        self._started = False
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()

@@ -14,6 +14,8 @@ from cockpit.ports import Clock, Hypervisor
 
 SHOWN_EVERY = 5.0
 """PVE's own caches are ten seconds old at most."""
+SECONDS_PER_GUEST = 0.001
+"""What each guest beyond the first thousand adds to that: a poll of five thousand costs five times as much."""
 HIDDEN_EVERY = 60.0
 KEPT = 48
 """Polls whose cpu is remembered."""
@@ -93,6 +95,7 @@ class Guests:
             if (history := self._cpu.get(ref)) is None:
                 history = self._cpu[ref] = deque(maxlen=KEPT)
             history.append(cpu)
+        self.clusters[name].pace(SHOWN_EVERY + max(0, len(seen.value.guests) - 1000) * SECONDS_PER_GUEST)
         for gone in [ref for ref in self._cpu if ref.startswith(f"{name}/") and ref not in found]:
             del self._cpu[gone]
             self._addresses.pop(gone, None)

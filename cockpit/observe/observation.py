@@ -59,6 +59,10 @@ class Observer(Generic[T]):
             self._wake.set()
         self._shown = shown
 
+    def pace(self, shown_every: float) -> None:
+        """Seconds between two readings while it is shown; what grows is read less often."""
+        self._every[True] = shown_every
+
     @property
     def is_shown(self) -> bool:
         return self._shown

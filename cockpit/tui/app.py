@@ -55,6 +55,7 @@ class CockpitApp(App[int], inherit_bindings=False):
                 surface.redraw()
 
     def on_mount(self) -> None:
+        self.cockpit.fleet.start_clusters()
         self.call_after_refresh(self.cockpit.fleet.start)
         if self._place and isinstance(main := self.screen_stack[0], MainScreen):
             main.go_to(self._place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.domain.errors import UsageError
 from cockpit.domain.settings import HostSettings, UserSettings
@@ -86,7 +87,7 @@ async def test_the_impact_stays_while_commands_scroll() -> None:
 async def test_a_protected_host_wants_its_name() -> None:
     cockpit = sample()
     hosts = dict(cockpit.settings.hosts) | {"homelab": HostSettings("homelab", "100.64.0.7", protected=True)}
-    object.__setattr__(cockpit.settings, "hosts", hosts)
+    cockpit.settings = replace(cockpit.settings, hosts=hosts)
     async with opened(cockpit=cockpit) as screen:
         await screen.press("b")
         await screen.settle()

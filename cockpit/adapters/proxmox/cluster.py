@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from cockpit.adapters.proxmox import parse
+from cockpit.adapters.proxmox.begun import Begun
 from cockpit.adapters.proxmox.calls import Call, call_of, command, task_types
 from cockpit.adapters.proxmox.errors import CutShort, NotReached, SignedOut, explain, not_pve
 from cockpit.adapters.proxmox.ticket import Ticket
@@ -64,6 +65,12 @@ class ProxmoxCluster:
         self._first = 0
         """The address that answered last."""
         self._rights: tuple[float, Rights] | None = None
+        self._ahead: tuple[ProxmoxCluster, Begun[ClusterSnapshot]] | None = None
+
+    def begin(self) -> None:
+        """Has the first snapshot read while the caller goes on starting the program; `snapshot` then waits for that one."""
+        other = ProxmoxCluster(self._settings, self._credential, self._clock)  # locks belong to one event loop each
+        self._ahead = other, Begun(other.snapshot, f"pve-{self._settings.name}-first")
 
     @property
     def settings(self) -> ClusterSettings:
@@ -72,6 +79,16 @@ class ProxmoxCluster:
     # reading
 
     async def snapshot(self) -> ClusterSnapshot:
+        if self._ahead is None:
+            return await self._snapshot()
+        other, first = self._ahead
+        try:
+            return await first.answer()
+        finally:
+            self._ahead, self._secret, self._rights = None, other._secret, other._rights
+            await other.close()
+
+    async def _snapshot(self) -> ClusterSnapshot:
         name, now = self._settings.name, self._clock.now()
         reads = [
             asyncio.ensure_future(self._get(path, list))
@@ -268,6 +285,8 @@ class ProxmoxCluster:
         return mine[key]
 
     async def close(self) -> None:
+        if self._ahead is not None:
+            await self._ahead[0].close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         sessions, self._sessions = self._sessions, []
         for session in sessions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cockpit.domain.guests import Addresses, Guest, GuestKind, GuestTask, Node, Rights, Snapshot, Storage
@@ -14,6 +15,8 @@ MOST_TASKS = 200
 
 
 def _number(value: object) -> float:
+    if type(value) is int or type(value) is float:
+        return float(value)
     try:
         return float(value or 0)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -21,22 +24,35 @@ def _number(value: object) -> float:
 
 
 def _bytes(value: object) -> int:
-    return int(_number(value))
+    return value if type(value) is int else int(_number(value))
 
 
 def _flag(value: object) -> bool:
+    if type(value) is int:
+        return value == 1
     return str(value).lower() in ("1", "true", "yes")
+
+
+def _text(value: object) -> str:
+    """Most texts of an answer are plain ASCII, and there are eight in a row of thousands."""
+    text = value if type(value) is str else str(value or "")
+    return text if text.isascii() and text.isprintable() else plain(text)
+
+
+@lru_cache(512)
+def _tags(value: str) -> tuple[str, ...]:
+    return tuple(plain(tag) for tag in _TAGS.split(value) if tag)
 
 
 def guest_of(cluster: str, row: Mapping[str, Any]) -> Guest:
     """A guest of /cluster/resources, or of status/current with `node`, `type` and `vmid` added."""
     return Guest(
         cluster=cluster,
-        node=plain(str(row.get("node", ""))),
+        node=_text(row.get("node")),
         vmid=int(row["vmid"]),
         kind=GuestKind.LXC if row.get("type") == "lxc" else GuestKind.QEMU,
-        name=plain(str(row.get("name") or "")),
-        status="paused" if row.get("qmpstatus") in ("paused", "suspended") else plain(str(row.get("status") or "unknown")),
+        name=_text(row.get("name")),
+        status="paused" if row.get("qmpstatus") in ("paused", "suspended") else _text(row.get("status") or "unknown"),
         template=_flag(row.get("template", 0)),
         cpu=_number(row.get("cpu")),
         cores=_number(row.get("maxcpu", row.get("cpus"))),
@@ -45,10 +61,10 @@ def guest_of(cluster: str, row: Mapping[str, Any]) -> Guest:
         disk=_bytes(row.get("disk")),
         disk_limit=_bytes(row.get("maxdisk")),
         uptime=_number(row.get("uptime")),
-        tags=tuple(plain(tag) for tag in _TAGS.split(str(row.get("tags") or "")) if tag),
-        lock=plain(str(row.get("lock") or "")),
-        pool=plain(str(row.get("pool") or "")),
-        ha=plain(str(row.get("hastate") or "")),
+        tags=_tags(str(row.get("tags") or "")),
+        lock=_text(row.get("lock")),
+        pool=_text(row.get("pool")),
+        ha=_text(row.get("hastate")),
     )
 
 

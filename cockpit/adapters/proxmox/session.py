@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
-import json
 import ssl
 from urllib.parse import quote, urlencode, urlsplit
 
+import msgspec
 from msgspec import Struct
 from proxmoxer.core import ProxmoxResource
 
@@ -39,12 +39,12 @@ class Json:
     """proxmoxer's serializer. Raises ValueError, KeyError or TypeError for what is not PVE's."""
 
     def loads(self, response: Response) -> object:
-        answer: dict[str, object] = json.loads(response.content)
+        answer = msgspec.json.decode(response.content, type=dict[str, object])
         return answer["data"]
 
     def loads_errors(self, response: Response) -> object:
         try:
-            answer = json.loads(response.content)
+            answer = msgspec.json.decode(response.content)
         except ValueError:
             return None
         return answer.get("errors") if isinstance(answer, dict) else None
