@@ -9,40 +9,45 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cockpit import __version__
 from cockpit import config as files
-from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
-from cockpit.actions.deploy import Deploy
-from cockpit.actions.files import FileActions
-from cockpit.actions.guests import GuestActions
-from cockpit.actions.operations import Operations
-from cockpit.actions.resume import Resume
-from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
-from cockpit.actions.services import ServiceActions
-from cockpit.actions.world import World, count
 from cockpit.adapters.audit import FileAuditLog
 from cockpit.adapters.clock import SystemClock
-from cockpit.adapters.docker import DockerEngine
-from cockpit.adapters.docker.shell import SystemShell
-from cockpit.adapters.git import GitRepository, GitWorkTree
-from cockpit.adapters.nixos.host import NixosHost
-from cockpit.adapters.proxmox.cluster import ProxmoxCluster
-from cockpit.adapters.sops.store import SopsStore
-from cockpit.adapters.ssh import SshConnection
+from cockpit.adapters.git.repository import GitRepository
+from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
+from cockpit.domain import units
 from cockpit.domain.errors import SecretError
 from cockpit.domain.secret import Secret
 from cockpit.domain.settings import CredentialSettings, Role, UserSettings
-from cockpit.early import Early
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.observe.guests import Guests
 from cockpit.ports import SecretStore
+
+if TYPE_CHECKING:
+    from cockpit.actions.attach import Attach
+    from cockpit.actions.deploy import Deploy
+    from cockpit.actions.files import FileActions
+    from cockpit.actions.guests import GuestActions
+    from cockpit.actions.operations import Operations
+    from cockpit.actions.resume import Resume
+    from cockpit.actions.rollback import Rollback
+    from cockpit.actions.services import ServiceActions
+    from cockpit.actions.world import World
+    from cockpit.adapters.docker import DockerEngine
+    from cockpit.adapters.git.worktree import GitWorkTree
+    from cockpit.adapters.nixos.host import NixosHost
+    from cockpit.adapters.proxmox.cluster import ProxmoxCluster
+    from cockpit.adapters.sops.store import SopsStore
+    from cockpit.adapters.ssh import SshConnection
+    from cockpit.early import Early
 
 ENGINE = "/run/docker.sock"
 """The engine's socket on a host; its group `docker` may use it."""
@@ -61,49 +66,120 @@ def open_cockpit(
     user = files.load_user()
     clock = SystemClock()
     keys = Path(known_hosts) if known_hosts else None
-    connections = {
-        name: SshConnection(host, keys, asked=early.questions.get(name) if early else None)
-        for name, host in settings.hosts.items()
-    }
-    hosts = {name: NixosHost(host, connections[name], clock) for name, host in settings.hosts.items()}
-    engines = {name: DockerEngine(name, partial(ssh.forward, ENGINE), clock) for name, ssh in connections.items()}
     repository = GitRepository(settings.root)
     audit = FileAuditLog(audit_file())
     gate = Gate(clock, headless=headless, approve_hosts=approve_hosts, observes=user.role is Role.OBSERVE)
     who, origin = who_asks(user, settings.root, os.environ), where(os.environ)
-    secrets = SopsStore(settings.root, user.identity)
-    work_tree = GitWorkTree(settings.root)
-    world = World(settings, hosts, repository, clock, audit, gate, who, origin, secrets)
-    operations = Operations(clock, audit, gate, who, origin)
-    clusters = {
-        name: ProxmoxCluster(cluster, partial(credential, cluster.secret, settings.root, secrets), clock)
-        for name, cluster in settings.clusters.items()
-    }
+
+    def connection(name: str) -> SshConnection:
+        from cockpit.adapters.ssh import SshConnection
+
+        return SshConnection(settings.hosts[name], keys, asked=early.questions.get(name) if early else None)
+
+    def host(name: str) -> NixosHost:
+        from cockpit.adapters.nixos.host import NixosHost
+
+        return NixosHost(settings.hosts[name], connections[name], clock)
+
+    def engine(name: str) -> DockerEngine:
+        from cockpit.adapters.docker import DockerEngine
+
+        return DockerEngine(name, partial(connections[name].forward, ENGINE), clock)
+
+    def cluster(name: str) -> ProxmoxCluster:
+        from cockpit.adapters.proxmox.cluster import ProxmoxCluster
+
+        wanted = settings.clusters[name]
+        return ProxmoxCluster(wanted, partial(credential, wanted.secret, settings.root, secrets), clock)
+
+    def store() -> SopsStore:
+        from cockpit.adapters.sops.store import SopsStore
+
+        return SopsStore(settings.root, user.identity)
+
+    def tree() -> GitWorkTree:
+        from cockpit.adapters.git.worktree import GitWorkTree
+
+        return GitWorkTree(settings.root)
+
+    @cache
+    def world() -> World:
+        from cockpit.actions.world import World
+
+        return World(settings, hosts, repository, clock, audit, gate, who, origin, secrets)
+
+    @cache
+    def operations() -> Operations:
+        from cockpit.actions.operations import Operations
+
+        return Operations(clock, audit, gate, who, origin)
+
+    def deploy() -> Deploy:
+        from cockpit.actions.deploy import Deploy
+
+        return Deploy(world())
+
+    def rollback() -> Rollback:
+        from cockpit.actions.rollback import Rollback
+
+        return Rollback(world())
+
+    def resume() -> Resume:
+        from cockpit.actions.resume import Resume
+
+        return Resume(world())
+
+    def attach() -> Attach:
+        from cockpit.actions.attach import Attach
+
+        return Attach(world())
+
+    def file_actions() -> FileActions:
+        from cockpit.actions.files import FileActions
+
+        return FileActions(work_tree, secrets, operations())
+
+    def guest_actions() -> GuestActions:
+        from cockpit.actions.guests import GuestActions
+
+        made = GuestActions(clusters, settings, operations(), clock, who)
+        made.changed.append(lambda name: guests.clusters[name].poke())
+        return made
+
+    def service_actions() -> ServiceActions:
+        from cockpit.actions.services import ServiceActions
+        from cockpit.adapters.docker.shell import SystemShell
+
+        shell = SystemShell(settings.hosts, keys)
+        made = ServiceActions(engines, hosts, settings, operations(), clock, who, origin, shell, gate, audit)
+        made.changed.append(lambda name: fleet.services[name].poke())
+        return made
+
+    connections = {name: later(partial(connection, name)) for name in settings.hosts}
+    hosts = {name: later(partial(host, name)) for name in settings.hosts}
+    engines = {name: later(partial(engine, name)) for name in settings.hosts}
+    clusters = {name: later(partial(cluster, name)) for name in settings.clusters}
+    secrets, work_tree = later(store), later(tree)
     if not headless:
-        for cluster in clusters.values():
-            cluster.begin()  # the libraries of the terminal UI take longer to import than a cluster to answer
+        for proxmox in clusters.values():
+            proxmox.begin()  # the libraries of the terminal UI take longer to import than a cluster to answer
     guests = Guests(clusters, clock)
-    guest_actions = GuestActions(clusters, settings, operations, clock, who)
-    guest_actions.changed.append(lambda name: guests.clusters[name].poke())
     fleet = Fleet(hosts, engines, repository, clock, audit, settings, guests)
-    shell = SystemShell(settings.hosts, keys)
-    services = ServiceActions(engines, hosts, settings, operations, clock, who, origin, shell, gate, audit)
-    services.changed.append(lambda name: fleet.services[name].poke())
     return Cockpit(
         settings=settings,
         user=user,
         clock=clock,
         repository=repository,
         fleet=fleet,
-        deploy=Deploy(world),
-        rollback=Rollback(world),
-        resume=Resume(world),
-        attach=Attach(world),
+        deploy=later(deploy),
+        rollback=later(rollback),
+        resume=later(resume),
+        attach=later(attach),
         work_tree=work_tree,
         files=Files(work_tree, secrets, clock),
-        file_actions=FileActions(work_tree, secrets, operations),
-        guests=guest_actions,
-        services=services,
+        file_actions=later(file_actions),
+        guests=later(guest_actions),
+        services=later(service_actions),
         gate=gate,
         audit=audit,
         runs=Runs(clock),
@@ -111,9 +187,9 @@ def open_cockpit(
         origin=origin,
         version=__version__,
         closing=(
-            *(engine.close for engine in engines.values()),
-            *(host.close for host in hosts.values()),
-            *(cluster.close for cluster in clusters.values()),
+            *(partial(end, engine) for engine in engines.values()),
+            *(partial(end, host) for host in hosts.values()),
+            *(partial(end, cluster) for cluster in clusters.values()),
         ),
     )
 
@@ -135,7 +211,8 @@ async def credential(source: CredentialSettings, root: Path, secrets: SecretStor
 def check(config: str | None) -> str:
     """Reads the settings; the answer is a line for people. SettingsError with every complaint."""
     settings = files.load(_file(config))
-    return f"{settings.root / 'cockpit.yaml'}: {count(len(settings.hosts), 'host')}, {count(len(settings.projects), 'project')}"
+    hosts, projects = units.several(len(settings.hosts), "host"), units.several(len(settings.projects), "project")
+    return f"{settings.root / 'cockpit.yaml'}: {hosts}, {projects}"
 
 
 def schema() -> str:

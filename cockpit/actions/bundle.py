@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cockpit.actions.attach import Attach
-from cockpit.actions.deploy import Deploy
-from cockpit.actions.files import FileActions
-from cockpit.actions.guests import GuestActions
-from cockpit.actions.resume import Resume
-from cockpit.actions.rollback import Rollback
 from cockpit.actions.run import Approve, Run, never
 from cockpit.actions.safety import Gate
-from cockpit.actions.services import ServiceActions
 from cockpit.domain.errors import Defect, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.ids import new_run_id
@@ -23,6 +17,15 @@ from cockpit.domain.settings import Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.ports import AuditLog, Clock, Repository, WorkTree
+
+if TYPE_CHECKING:  # each is made, and imported, when it is used first
+    from cockpit.actions.attach import Attach
+    from cockpit.actions.deploy import Deploy
+    from cockpit.actions.files import FileActions
+    from cockpit.actions.guests import GuestActions
+    from cockpit.actions.resume import Resume
+    from cockpit.actions.rollback import Rollback
+    from cockpit.actions.services import ServiceActions
 
 
 class Runs:

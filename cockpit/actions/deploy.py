@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from cockpit.actions import planning, rules, transaction
 from cockpit.actions.reading import read_settled, reading_ahead
 from cockpit.actions.run import Run
-from cockpit.actions.world import World, count
+from cockpit.actions.world import World
+from cockpit.domain import units
 from cockpit.domain.errors import BuildFailed, Refused, SecretError, UsageError
 from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
@@ -194,4 +195,4 @@ def _sizes(plan: HostPlan) -> str:
     if plan.nothing_to_do:
         return "nothing to do"
     sizes = (plan.units.count, "unit"), (len(plan.interrupted), "service"), (len(plan.packages), "package")
-    return ", ".join(count(*size) for size in sizes)
+    return ", ".join(units.several(*size) for size in sizes)

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from difflib import get_close_matches
 
 from cockpit.actions.bundle import Cockpit
-from cockpit.actions.operations import Approval
-from cockpit.actions.run import Run
+from cockpit.actions.run import Approval, Run
 from cockpit.domain.containers import Lifecycle
 from cockpit.domain.errors import UsageError
 from cockpit.domain.events import Outcome

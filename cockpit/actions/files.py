@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from cockpit.actions.operations import Approval, Operations
-from cockpit.actions.run import Run
+from cockpit.actions.operations import Operations
+from cockpit.actions.run import Approval, Run
 from cockpit.domain.errors import Conflict, Refused, SecretError
 from cockpit.domain.events import Outcome
 from cockpit.domain.files import MOST_BYTES, Change, OpenFile, PushTarget, WorkStatus

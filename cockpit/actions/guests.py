@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from cockpit.actions.operations import Approval, Operations
-from cockpit.actions.run import Run
+from cockpit.actions.operations import Operations
+from cockpit.actions.run import Approval, Run
 from cockpit.domain.errors import CockpitError, Locked, OperationFailed, OutcomeUnknown, Refused, Unreachable, UsageError
 from cockpit.domain.events import Outcome, Output, Progress, Waiting
 from cockpit.domain.guests import ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot, Storage, Verb, unfit

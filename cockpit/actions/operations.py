@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cockpit.actions.run import Run
+from cockpit.actions.run import Approval, Run
 from cockpit.actions.safety import Gate, raised
 from cockpit.actions.world import uncancel
 from cockpit.domain.errors import CockpitError, Exit, Refused, worst
@@ -21,8 +21,6 @@ from cockpit.ports import AuditLog, Clock
 
 AT_ONCE = 4
 """Targets that are worked on at the same time."""
-Approval = Callable[[Operation, Tier], Awaitable[bool]]
-"""Asks a person; the tier is the one that counts, protection included."""
 
 
 async def unasked(operation: Operation, tier: Tier) -> bool:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from cockpit.actions import planning, rules, transaction
 from cockpit.actions.reading import read_settled
 from cockpit.actions.run import Run
-from cockpit.actions.world import World, count
+from cockpit.actions.world import World
+from cockpit.domain import units
 from cockpit.domain.errors import Refused, UsageError
 from cockpit.domain.events import Outcome, Warned
 from cockpit.domain.hosts import AttemptKind, Generation, HostFacts, Result, Verdict
@@ -79,7 +80,8 @@ class Rollback:
             plan = replace(plan, commands=planning.commands(host.settings, plan, run.id))
             for warning in plan.warnings:
                 run.emit(Warned, host=name, step="plan", text=warning)
-            note.append(f"{count(len(plan.interrupted), 'service')}, leaves out {count(len(plan.leaves_out), 'commit')}")
+            services, commits = len(plan.interrupted), len(plan.leaves_out)
+            note.append(f"{units.several(services, 'service')}, leaves out {units.several(commits, 'commit')}")
         return plan
 
     async def _target(self, facts: HostFacts, to: int | str | None) -> Generation:

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 from cockpit.domain import text as texts
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.events import Event, Failed, Finished, Outcome, Output
-from cockpit.domain.plan import Plan
+from cockpit.domain.operation import Operation
+from cockpit.domain.plan import Plan, Tier
 from cockpit.ports import Clock
 
 E = TypeVar("E", bound=Event)
 Approve = Callable[[Plan], Awaitable[bool]]
+Approval = Callable[[Operation, Tier], Awaitable[bool]]
+"""Asks a person; the tier is the one that counts, protection included."""
 
 OUTPUT_KEPT = 5000
 """Lines of remote output that a run remembers; older ones are dropped and counted."""

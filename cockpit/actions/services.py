@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 
 from cockpit.actions.lifecycle import Follow
-from cockpit.actions.operations import Approval, Operations
-from cockpit.actions.run import Run
+from cockpit.actions.operations import Operations
+from cockpit.actions.run import Approval, Run
 from cockpit.actions.safety import Gate
 from cockpit.domain.addresses import before, in_order, named
 from cockpit.domain.containers import Lifecycle, carries_traffic, unfit

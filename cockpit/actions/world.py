@@ -224,10 +224,6 @@ def uncancel() -> None:
             task.uncancel()
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def as_error(problem: Problem) -> CockpitError:
     error = CockpitError(problem.what, problem.why, problem.hint)
     error.exit = problem.exit

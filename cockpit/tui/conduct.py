@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import BY_ID, Context
 from cockpit.actions.doing import GUEST_VERBS, SERVICE_VERBS
-from cockpit.actions.operations import Approval
-from cockpit.actions.run import Run
+from cockpit.actions.run import Approval, Run
 from cockpit.actions.safety import raised
 from cockpit.domain.containers import Lifecycle
 from cockpit.domain.events import Outcome

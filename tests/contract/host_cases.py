@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cockpit.adapters.git import GitRepository
+from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.nixos.host import NixosHost
 from cockpit.domain.errors import CockpitError, Locked, Refused, Reverted
 from cockpit.domain.hosts import Badge, Result, Verdict

@@ -14,7 +14,7 @@ import pytest
 from cockpit import config
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.docker.engine import DockerEngine
-from cockpit.adapters.git import GitRepository
+from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.nixos.host import NixosHost
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.settings import Settings

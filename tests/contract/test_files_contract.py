@@ -15,7 +15,7 @@ from cockpit.actions.files import FileActions
 from cockpit.actions.operations import Operations, unasked
 from cockpit.actions.run import Run
 from cockpit.actions.safety import Gate
-from cockpit.adapters.git import GitWorkTree
+from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.sops import SopsStore
 from cockpit.domain.errors import Exit, Refused, UsageError
 from cockpit.domain.events import Outcome

@@ -23,7 +23,7 @@ from cockpit.actions.rollback import Rollback
 from cockpit.actions.safety import Gate
 from cockpit.actions.services import ServiceActions
 from cockpit.actions.world import World
-from cockpit.adapters.git import GitWorkTree
+from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.repository import Commit, TreeState

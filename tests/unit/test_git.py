@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.adapters.git import GitRepository
+from cockpit.adapters.git.repository import GitRepository
 from cockpit.domain.errors import CockpitError, Refused, UsageError
 
 NOBODY = "0" * 40

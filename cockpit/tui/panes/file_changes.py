@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from cockpit.actions.operations import Approval
-from cockpit.actions.run import Run
+from cockpit.actions.run import Approval, Run
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.events import Outcome
 from cockpit.domain.files import Change
