@@ -17,6 +17,10 @@ from cockpit.tui.screens.main import MainScreen
 from cockpit.tui.theme import Skin
 from cockpit.tui.widgets.surface import Surface
 
+FIRST_KEY = 0.15
+"""Seconds after the first picture in which a key that was typed ahead is answered before hosts are connected to: what that
+takes is imported then."""
+
 
 class CockpitApp(App[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
@@ -56,7 +60,7 @@ class CockpitApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.cockpit.fleet.start_clusters()
-        self.call_after_refresh(self.cockpit.fleet.start)
+        self.set_timer(FIRST_KEY, self.cockpit.fleet.start)
         if self._place and isinstance(main := self.screen_stack[0], MainScreen):
             main.go_to(self._place)
 

@@ -377,6 +377,9 @@ class SampleFleet(Fleet):
     async def _tree(self) -> TreeState:
         return self.tree_state
 
+    def start_clusters(self) -> None:
+        pass
+
     def start(self) -> None:
         observers: list[Observer[Any]] = [*self.hosts.values(), *self.services.values(), self.tree]
         observers += self.guests.clusters.values()
