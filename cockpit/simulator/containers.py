@@ -11,18 +11,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from cockpit.simulator.logs import speaker
+from cockpit.simulator.described import labels
+from cockpit.simulator.logs import speaker, trouble
 from cockpit.simulator.release import Release, ServiceSpec
 
 KEPT = 2000
 """Log lines that a container keeps."""
-EPOCH = "0001-01-01T00:00:00Z"
-
-
-def stamp(at: float | None) -> str:
-    if at is None:
-        return EPOCH
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1e9):09d}Z"
 
 
 @dataclass
@@ -53,7 +47,7 @@ class Container:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {
+        return labels(self.spec.made) | {
             "com.docker.compose.project": self.spec.project,
             "com.docker.compose.service": self.spec.name,
             "com.docker.compose.container-number": "1",
@@ -70,8 +64,8 @@ class Container:
         return f"Up {_ago(self.started)}{words}"
 
     def say(self, at: float, lines: Iterable[tuple[bool, str]]) -> None:
-        for err, text in lines:
-            self.lines.append((at, err, text))
+        for number, (err, text) in enumerate(lines):
+            self.lines.append((at + number * 1e-5, err, text))  # no two lines of an engine have the same time
             self.said += 1
 
 
@@ -181,11 +175,15 @@ class Containers:
             container.seen = time.time()
             container.cpu = (container.seen - container.started) * _share(container)
             speak, every = speaker(spec.image)
+            told: list[tuple[bool, str]] = []
             now = time.time()
             at = max(container.started, now - every * 250)
             while at < now:
                 container.say(at, speak(container.random, at))
                 at += every * container.random.uniform(0.3, 1.7)
+                if now - every * 13 < at < now - every * 9 and not told:
+                    told = trouble(spec.image, at)
+                    container.say(at, told)
             self._live(container)
 
     def _make(self, spec: ServiceSpec, at: float) -> Container:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
-from cockpit.simulator.containers import EPOCH, Container, Containers, image_id, stamp, usage
+from cockpit.simulator.containers import Container, Containers, image_id, usage
+from cockpit.simulator.described import EPOCH, inspected, memory_limit, mounts, probes, stamp
 
 MOST_HEAD = 32 * 1024
 _REASONS = {
@@ -247,7 +248,7 @@ def _row(container: Container) -> dict[str, Any]:
         "Id": container.id, "Names": [f"/{container.name}"], "Command": "/entrypoint",
         "Image": container.spec.image, "ImageID": image_id(container.spec.image),
         "Created": int(container.created), "State": container.state, "Status": container.status,
-        "Labels": container.labels, "Mounts": [], "NetworkSettings": {"Networks": {}},
+        "Labels": container.labels, "Mounts": mounts(container), "NetworkSettings": {"Networks": {}},
         "Ports": [{"IP": "127.0.0.1", "PrivatePort": p, "PublicPort": p, "Type": "tcp"} for p in container.spec.ports],
     }  # fmt: skip
 
@@ -260,26 +261,25 @@ def _inspected(container: Container) -> dict[str, Any]:
         "StartedAt": stamp(container.started), "FinishedAt": stamp(container.finished),
     }  # fmt: skip
     if container.spec.checked:
-        log = [{"ExitCode": 7, "Output": container.spec.ill, "Start": stamp(container.started), "End": stamp(container.started)}]
-        unhealthy = container.health == "unhealthy"
-        state["Health"] = {"Status": container.health or "none", "FailingStreak": 3 * unhealthy, "Log": log if unhealthy else []}
-    return {
-        "Id": container.id, "Name": f"/{container.name}", "Created": stamp(container.created), "Path": "/entrypoint", "Args": [],
+        log = probes(container)
+        failing = len(log) if container.health == "unhealthy" else 0
+        state["Health"] = {"Status": container.health or "none", "FailingStreak": failing, "Log": log}
+    return inspected(container) | {
+        "Id": container.id, "Name": f"/{container.name}", "Created": stamp(container.created),
         "State": state, "Image": image_id(container.spec.image), "RestartCount": container.restarts, "Driver": "overlay2",
-        "Mounts": [], "HostConfig": {"RestartPolicy": {"Name": "no" if container.spec.oneshot else "unless-stopped"}},
-        "Config": {"Image": container.spec.image, "Labels": container.labels, "Tty": False, "Env": []},
-        "NetworkSettings": {"Networks": {}, "Ports": {}},
     }  # fmt: skip
 
 
 def _stats(container: Container) -> dict[str, Any]:
     seconds, memory = usage(container)
+    if limit := memory_limit(container):
+        memory = min(memory, limit * 3 // 4)
     if container.state != "running":
         return {"id": container.id, "name": f"/{container.name}", "cpu_stats": {}, "memory_stats": {}}
     return {
         "id": container.id, "name": f"/{container.name}",
         "cpu_stats": {"cpu_usage": {"total_usage": int(seconds * 1e9)}, "online_cpus": 4},
-        "memory_stats": {"usage": memory + 4_000_000, "stats": {"inactive_file": 4_000_000}, "limit": 16 * 1024**3},
+        "memory_stats": {"usage": memory + 4_000_000, "stats": {"inactive_file": 4_000_000}, "limit": limit or 16 * 1024**3},
     }  # fmt: skip
 
 

@@ -29,6 +29,10 @@ _TRACE = """\
 Traceback (most recent call last):
   File "/usr/src/paperless/src/paperless_mail/mail.py", line 512, in handle_mail_account
     mailbox_login(mailbox, account)
+  File "/usr/local/lib/python3.12/site-packages/imap_tools/mailbox.py", line 56, in login
+    login_result = self.client._simple_command('LOGIN', username, self.client._quote(password))
+  File "/usr/local/lib/python3.12/site-packages/imap_tools/mailbox.py", line 31, in _simple_command
+    return self._command_complete(name, self._command(name, *args))
   File "/usr/src/paperless/src/paperless_mail/mail.py", line 401, in mailbox_login
     raise MailError(f"Error while authenticating account {{account}}") from err
 paperless_mail.mail.MailError: Error while authenticating account post@home.example.org"""
@@ -61,7 +65,7 @@ def traefik(random: Random, at: float) -> list[Line]:
 def paperless(random: Random, at: float) -> list[Line]:
     stamp, roll = _python(at), random.random()
     if roll < 0.04:
-        return [(True, line) for line in _TRACE.format(stamp=stamp).splitlines()]
+        return trouble("paperless", at)
     if roll < 0.1:
         return [
             (
@@ -237,3 +241,8 @@ SPEAKERS: tuple[tuple[str, Speaker, float], ...] = (
 
 def speaker(image: str) -> tuple[Speaker, float]:
     return next(((speak, every) for word, speak, every in SPEAKERS if word in image), (plain, 5.0))
+
+
+def trouble(image: str, at: float) -> list[Line]:
+    """What everybody wants to see in a demo once; nothing of most images."""
+    return [(True, line) for line in _TRACE.format(stamp=_python(at)).splitlines()] if "paperless" in image else []

@@ -15,6 +15,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from cockpit.simulator.described import environment as variables_of
+from cockpit.simulator.described import filled
 from cockpit.simulator.repository import environment
 
 LISTENS = {"paperless-ngx": 8000, "gotenberg": 3000}
@@ -58,6 +60,8 @@ class ServiceSpec(Struct, frozen=True):
     oneshot: bool = False
     ill: str = ""
     """Why it never becomes healthy."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """All that the compose file says of it, with its variables filled in."""
 
 
 class Release(Struct, frozen=True):
@@ -148,8 +152,10 @@ def _services(files: dict[str, bytes], project: str, source: str) -> list[Servic
     path = f"{source}/compose.yaml"
     data = _yaml(files, path)
     beside = hashlib.sha256(b"".join(files[f] for f in sorted(files) if f.startswith(f"{source}/") and f != path)).hexdigest()
+    variables = variables_of(files.get(f"{source}/.env", b""))
     found = []
-    for name, raw in (data.get("services") or {}).items():
+    for name, written in (data.get("services") or {}).items():
+        raw = filled(written, variables)
         if not isinstance(raw, dict) or not raw.get("image"):
             raise NotBuilt(f"error: {path}: services.{name} has no image")
         mounts = any(str(volume).startswith(("./", ".env")) for volume in raw.get("volumes") or ())
@@ -168,6 +174,7 @@ def _services(files: dict[str, bytes], project: str, source: str) -> list[Servic
                 or any(word in image for word in ("homepage", "kuma", "gotify", "watchtower")),
                 oneshot=str(raw.get("restart", "no")) in ("no", "on-failure"),
                 ill=_ill(project, str(name), image, raw.get("healthcheck")),
+                made=raw,
             )
         )
     return found

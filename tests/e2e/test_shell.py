@@ -69,7 +69,7 @@ def test_a_shell_and_back() -> None:
         os.write(master, keys)
 
     try:
-        wait(lambda: any("following" in row for row in screen.display), "the pane did not come")
+        wait(lambda: all(any(word in row for row in screen.display) for word in ("following", "97%")), "the pane did not come")
         # the cursor of the sample is on a service that does not run: the next one does
         type_(b"j")
         wait(lambda: any("s shell" in row for row in screen.display), "the shell is not offered")

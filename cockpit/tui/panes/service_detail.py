@@ -183,10 +183,15 @@ def health_lines(detail: ContainerDetail, now: float, cells: int) -> list[Line]:
     out += _several("check", wrap(detail.check, max(20, cells - LABEL - 6))[:3])
     for probe in reversed(detail.probes):
         well = probe.exit == 0
-        took = units.duration(probe.ended - probe.started) if probe.ended and probe.started else ""
+        took = _took(probe.ended - probe.started) if probe.ended and probe.started else ""
         when = f"{units.age(now - probe.started)} ago" if probe.started else ""
         head = shape("●" if well else "✕") + t(f" exit {probe.exit}", "muted" if well else "bad") + t(f"  took {took}", "faint")
-        out += [EMPTY, ends(gap(2) + head, t(when, "muted"), min(cells, 72))]
         lines = [line for line in probe.output.splitlines() if line.strip()]
+        out += [EMPTY] if lines or len(out) < 3 or not out[-1] else []
+        out += [ends(gap(2) + head, t(when, "muted"), min(cells, 72))]
         out += [cut(gap(4) + t(line, "text" if not well else "muted"), cells) for line in lines[-6:]]
     return out
+
+
+def _took(seconds: float) -> str:
+    return units.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -28,6 +28,10 @@ def worst_first(services: Sequence[Service]) -> int:
     return min((_ORDER.index(service_shape(s)) for s in services), default=9)
 
 
+IMAGE = 29
+"""Cells of the column."""
+
+
 def service_columns(wide: bool) -> list[Column]:
     if not wide:
         return [
@@ -40,15 +44,16 @@ def service_columns(wide: bool) -> list[Column]:
         ]
     return [
         Column("service", 24), Column("state", 7), Column("health", 10), Column("rst", 3, "r"), Column("last exit", 9),
-        Column("image", 29),
+        Column("image", IMAGE),
         Column("cpu", 13, "r"), Column("mem", 6, "r"), Column("  ports", 11), Column("route", 0),
     ]  # fmt: skip
 
 
-def image_name(image: str) -> str:
-    """Without the registry's host, so that `name:tag` is in view."""
+def image_name(image: str, cells: int = IMAGE) -> str:
+    """Without the registry's host, and without its owner where the tag would not fit otherwise."""
     first, slash, rest = image.partition("/")
-    return rest if slash and ("." in first or ":" in first) else image
+    name = rest if slash and ("." in first or ":" in first) else image
+    return name if len(name) <= cells else name.rpartition("/")[2]
 
 
 def tag(image: str) -> str:

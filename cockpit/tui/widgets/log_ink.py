@@ -25,6 +25,12 @@ _LEVELS = {
 }  # fmt: skip
 _MESSAGE = ("msg", "message", "event")
 _ALREADY = ("level", "lvl", "severity", "time", "ts", "timestamp", *_MESSAGE)
+"""What stands left of the line, or first in it."""
+_ACCESS = {"DownstreamStatus": "status", "Duration": "ms", "RouterName": "router", "ClientHost": "client"}
+"""The fields of Traefik's access log that a person looks for, and their short names."""
+_ACCESS_TIMES = ("StartUTC", "StartLocal")
+_STAMP = re.compile(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\s?[+-]\d\d:?\d\d|\sUTC)?\]?[\s:]+(?=\S)")
+_SAID_LEVEL = re.compile(r"^\[?(?:trace|debug|dbg|info|inf|warn(?:ing)?|wrn|error|err|fatal|ftl|critical)\]?(?::\s*|\s+|$)", re.I)
 
 
 def is_trace(item: LogItem) -> bool:
@@ -41,10 +47,16 @@ def is_library(item: LogItem) -> bool:
 
 
 def message(text: str, level: Level) -> Line:
-    """The message and its fields: logfmt and JSON are told apart by looking."""
+    """The message and its fields: logfmt and JSON are told apart by looking. Time and level stand left of it already."""
     words = _SGR.sub("", clean(text))
+    if stamp := _STAMP.match(words):
+        words = words[stamp.end() :]
+        if level is not Level.UNKNOWN and (said := _SAID_LEVEL.match(words)):
+            words = words[said.end() :]
     strong = "bad" if level is Level.ERROR else "text"
     if words.startswith("{") and (found := _json(words)) is not None:
+        return _fields(_accessed(found), strong)
+    if (found := _logfmt(words)) is not None:
         return _fields(found, strong)
     out: Line = EMPTY
     at = 0
@@ -66,6 +78,35 @@ def _json(words: str) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _logfmt(words: str) -> dict[str, object] | None:
+    """A line of nothing but fields, a message among them."""
+    pairs = list(_FIELD.finditer(words))
+    if not any(match[1] in _MESSAGE for match in pairs) or _FIELD.sub("", words).strip():
+        return None
+    return {match[1]: _unquoted(match[2]) for match in pairs}
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')
+
+
+def _accessed(found: dict[str, object]) -> dict[str, object]:
+    """A request of Traefik's access log with what counts first; anything else as it is."""
+    if "RequestMethod" not in found or "RequestPath" not in found:
+        return found
+    out: dict[str, object] = {"msg": f"{found['RequestMethod']} {found['RequestPath']}"}
+    for key, short in _ACCESS.items():
+        if (value := found.get(key)) not in (None, ""):
+            out[short] = round(value / 1e6) if short == "ms" and isinstance(value, int | float) else value
+    shown = {"RequestMethod", "RequestPath", *_ACCESS, *_ACCESS_TIMES, *_ALREADY}
+    return out | {key: value for key, value in found.items() if key not in shown}
 
 
 def _fields(found: dict[str, object], strong: str) -> Line:
