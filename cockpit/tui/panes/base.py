@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.geometry import Size
 from textual.widget import Widget
 
 from cockpit.actions.bundle import Cockpit
@@ -49,6 +50,15 @@ class Pane(Widget, inherit_bindings=False):
     def handlers(self) -> Handlers:
         return {}
 
+    @property
+    def room(self) -> Size:
+        """Its size; before the first layout the one that it will get, so that its first picture has everything."""
+        body = self.parent
+        if self.size.width or not isinstance(body, Widget):
+            return self.size
+        inner, gutter = body.content_size, self.styles.gutter
+        return Size(max(0, inner.width - gutter.width), max(0, inner.height - gutter.height))
+
     def lay_out(self, width: int, height: int) -> None:
         """Gives every widget its room."""
 
@@ -78,10 +88,11 @@ class Pane(Widget, inherit_bindings=False):
 
     def relay(self) -> None:
         """Room for every widget, or all of it for the one that is zoomed."""
-        self.lay_out(*self.size)
-        if self.zoomed is not None and self.size.height:
+        room = self.room
+        self.lay_out(*room)
+        if self.zoomed is not None and room.height:
             for surface in self.query(Surface):
-                self.place(surface, self.size.height if surface is self.zoomed else 0)
+                self.place(surface, room.height if surface is self.zoomed else 0)
 
     def zoom(self, larger: bool) -> None:
         """The focused part alone, and back."""

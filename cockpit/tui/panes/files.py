@@ -101,7 +101,7 @@ class FilesPane(Pane):
 
     def fill(self) -> None:
         """Puts what is known on the screen."""
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.room.width:
             return
         if (snapshot := self.snapshot) is not None:
             first = self.listing.total == 0 and not self.listing.waits
@@ -344,7 +344,7 @@ class FilesPane(Pane):
 
     def relay(self) -> None:
         super().relay()
-        if self.zoomed is not None and self.size.height:
+        if self.zoomed is not None and self.room.height:
             side = self.left if self.zoomed in (self.listing, self.changes) else self.right
             self.left.display, self.right.display, self.rule.display = side is self.left, side is self.right, False
             self.left.styles.width = "1fr"

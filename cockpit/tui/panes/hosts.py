@@ -120,10 +120,10 @@ class HostsPane(Pane):
         return a, picked[1] if len(picked) > 1 else self.generation
 
     def fill(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.room.width:
             return
         rows = self.rows()
-        wide, small = roomy(self.size.width), narrow(self.size.width)
+        wide, small = roomy(self.room.width), narrow(self.room.width)
         shown = mounts(rows)
         self.hosts.columns = host_columns(shown)
         self.hosts.set_entries(
@@ -141,7 +141,7 @@ class HostsPane(Pane):
         self.relay()
 
     def _fill_generations(self) -> None:
-        wide = roomy(self.size.width)
+        wide = roomy(self.room.width)
         found = self.facts.generations if self.facts else ()
         sized = any(g.size is not None for g in found)
         a, b = self.ab()

@@ -98,7 +98,7 @@ class OverviewPane(Pane):
         work(self, ask, "against")
 
     def fill(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.room.width:
             return
         self._found = problems(self.cockpit, self._against)
         self.problems.set_entries(
@@ -163,7 +163,7 @@ class OverviewPane(Pane):
         return [gap(2) + cut(t(cause, "muted"), cells - 3), gap(2) + self._keys(p)]
 
     def _heading(self, cells: int, focus: bool, typed: Line) -> Line:
-        if not narrow(cells) and not roomy(self.size.width):
+        if not narrow(cells) and not roomy(self.room.width):
             return typed or lines.verdict([p.shape for p in self._found], _WORDS, self._healthy(), cells)
         name = title("Problems", focus) + (gap(2) + typed if typed else EMPTY)
         if narrow(cells):
@@ -197,10 +197,10 @@ class OverviewPane(Pane):
 
     def _summary(self, cells: int, rows: int) -> Sequence[Line]:
         now, small = self.cockpit.clock.now(), narrow(cells)
-        inner = cells - (0 if roomy(self.size.width) else 2)
+        inner = cells - (0 if roomy(self.room.width) else 2)
         found = lines.layers(self.cockpit, self._against)
         drawn = lines.layer_lines(found, inner, now, small)
-        if roomy(self.size.width):
+        if roomy(self.room.width):
             return [lines.section("Layers", cells, t(str(len(found)), "muted")), *drawn]
         pad = gap(1)
         if small:
@@ -330,7 +330,7 @@ class OverviewPane(Pane):
 
     def relay(self) -> None:
         super().relay()
-        if self.zoomed is not None and self.size.height:
+        if self.zoomed is not None and self.room.height:
             self.rule.display = self.right.display = False
 
     def shown(self, shown: bool) -> None:

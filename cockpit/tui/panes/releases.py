@@ -104,9 +104,9 @@ class ReleasesPane(Pane):
         ]
 
     def fill(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.room.width:
             return
-        wide, small = roomy(self.size.width), narrow(self.size.width)
+        wide, small = roomy(self.room.width), narrow(self.room.width)
         self._rows = self._find()
         self.releases.columns = release_columns(wide)
         self.releases.between = 2 if wide else 1

@@ -107,9 +107,9 @@ class ServicesPane(Pane):
         return [s for s in everything if key_of(s) == key] or [s for s in everything if f"{s.host}//{s.project}" == key]
 
     def fill(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        if not self.is_mounted or not self.room.width:
             return
-        wide, small = roomy(self.size.width), narrow(self.size.width)
+        wide, small = roomy(self.room.width), narrow(self.room.width)
         now = self.cockpit.clock.now()
         entries: list[Entry] = []
         for (host, project), services in self.groups().items():

@@ -35,7 +35,7 @@ class VmsPane(Pane):
         super().__init__(cockpit)
         self.guests = cockpit.fleet.guests
         self.table = RowTable(GUESTS, "guest-table")
-        self.list = GuestList(self.guests, cockpit.clock.now, lambda: roomy(self.size.width))
+        self.list = GuestList(self.guests, cockpit.clock.now, lambda: roomy(self.room.width))
         self.below = GuestBelow(self, self.guests, self.list, cockpit.clock.now, lambda: self.row)
         self.opened = False
         """The detail alone, where there is no room for it below the table."""
@@ -77,9 +77,10 @@ class VmsPane(Pane):
         return (self.guest,) if self.guest else ()
 
     def fill(self) -> None:
-        if not self.is_mounted or not self.size.width:
+        room = self.room
+        if not self.is_mounted or not room.width:
             return
-        wide = roomy(self.size.width)
+        wide = roomy(room.width)
         first = not self.list.rows and not self.table.waits
         self.table.columns = vm_rows.columns(wide)
         self.table.set_entries(self.list.read())
