@@ -56,6 +56,9 @@ class Order:
     calls: Sequence[Call]
     relied: set[int] = field(default_factory=set)
 
+    def has(self, test: Callable[[Call], bool], after: int = -1) -> bool:
+        return any(map(test, self.calls[after + 1 :]))
+
     def first(self, what: str, test: Callable[[Call], bool], after: int = -1) -> int:
         """Index of the first such call behind `after`."""
         for index in range(after + 1, len(self.calls)):
