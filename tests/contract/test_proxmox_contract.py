@@ -85,6 +85,24 @@ async def test_a_snapshot_of_everything(cluster: ProxmoxCluster) -> None:
     assert seen.quorate and seen.rights.has("/vms/100", "VM.PowerMgmt")
 
 
+async def test_the_first_snapshot_is_read_ahead_and_the_next_ones_are_fresh(cluster: ProxmoxCluster, pve: Pve) -> None:
+    cluster.begin()
+    first = await cluster.snapshot()
+    pve.add_vm(4711, "new")
+    assert first.guest(4711) is None and first.rights.user == (await cluster.snapshot()).rights.user
+    assert (await cluster.snapshot()).guest(4711) is not None
+
+
+async def test_what_the_first_snapshot_met_is_told_and_tried_again(served: Serving) -> None:
+    cluster = served.cluster(SystemClock(), secret="wrong")
+    cluster.begin()
+    with pytest.raises(Refused):
+        await cluster.snapshot()
+    with pytest.raises(Refused):
+        await cluster.snapshot()
+    await cluster.close()
+
+
 async def test_details_of_a_guest(cluster: ProxmoxCluster) -> None:
     guest = await cluster.guest(100)
     assert (await cluster.config(guest))["cores"] == "2"
