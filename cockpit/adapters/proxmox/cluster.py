@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from cockpit.adapters.proxmox import parse
 from cockpit.adapters.proxmox.begun import Begun
 from cockpit.adapters.proxmox.calls import Call, call_of, command, task_types
 from cockpit.adapters.proxmox.errors import CutShort, NotReached, SignedOut, explain, not_pve
+from cockpit.adapters.proxmox.threads import DaemonThreads
 from cockpit.adapters.proxmox.ticket import Ticket
 from cockpit.domain.errors import CockpitError, OperationFailed, OutcomeUnknown, Unreachable, UsageError
 from cockpit.domain.guests import (
@@ -53,7 +53,7 @@ class ProxmoxCluster:
         self._settings = settings
         self._credential = credential
         self._clock = clock
-        self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=f"pve-{settings.name}")
+        self._pool = DaemonThreads(THREADS, f"pve-{settings.name}")
         self._threads = threading.local()
         self._sessions: list[NodeSession] = []
         self._ticket = None if settings.token else Ticket()
