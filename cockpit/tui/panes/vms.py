@@ -203,7 +203,9 @@ class VmsPane(Pane):
             self.workers.cancel_group(self, "log")
 
     def tick(self) -> None:
-        self.table.redraw()
+        latest = [observer.latest for observer in self.guests.clusters.values()]
+        if any(seen.stale or seen.value is None for seen in latest):  # nothing else in it counts seconds
+            self.table.redraw()
         self.below.shown.redraw()
         mine = (r for r in self.cockpit.runs.list() if not r.finished and r.committed)
         if any(run.action.startswith(("guest.", "snapshot.")) for run in mine):
