@@ -24,6 +24,7 @@ from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
 from cockpit.domain import units
 from cockpit.domain.errors import SecretError
+from cockpit.domain.events import Outcome
 from cockpit.domain.secret import Secret
 from cockpit.domain.settings import CredentialSettings, Role, UserSettings
 from cockpit.observe.files import Files
@@ -165,6 +166,14 @@ def open_cockpit(
             proxmox.begin()  # the libraries of the terminal UI take longer to import than a cluster to answer
     guests = Guests(clusters, clock)
     fleet = Fleet(hosts, engines, repository, clock, audit, settings, guests)
+    runs = Runs(clock)
+
+    def look_again(outcome: Outcome) -> None:
+        """A run let go of its hosts' locks, and made them run something else."""
+        for name in {host.host for host in outcome.hosts} & fleet.hosts.keys():
+            fleet.hosts[name].poke()
+
+    runs.ended.append(look_again)
     return Cockpit(
         settings=settings,
         user=user,
@@ -182,7 +191,7 @@ def open_cockpit(
         services=later(service_actions),
         gate=gate,
         audit=audit,
-        runs=Runs(clock),
+        runs=runs,
         who=who,
         origin=origin,
         version=__version__,

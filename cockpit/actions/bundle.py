@@ -37,6 +37,8 @@ class Runs:
         self._tasks: dict[Run, asyncio.Task[Outcome]] = {}
         self.listeners: list[Callable[[Run], None]] = []
         """Called on the event loop whenever a run starts."""
+        self.ended: list[Callable[[Outcome], None]] = []
+        """Called on the event loop with what each run came to."""
         self.on_defect: Callable[[Exception], str] | None = None
         """Reports a mistake of ours and says where; without it the run's task raises."""
 
@@ -66,10 +68,16 @@ class Runs:
                     raise
                 return await run.wait()
 
-        self._tasks[run] = asyncio.create_task(body(), name=f"run {run.id}")
+        self._tasks[run] = task = asyncio.create_task(body(), name=f"run {run.id}")
+        task.add_done_callback(self._tell)
         for listener in tuple(self.listeners):
             listener(run)
         return run
+
+    def _tell(self, task: asyncio.Task[Outcome]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            for listener in tuple(self.ended):
+                listener(task.result())
 
     def cancel(self, run: Run) -> None:
         """Ends what can be ended; a transaction goes on by itself on its host, and the run says Detached."""
