@@ -64,8 +64,10 @@ class Container:
         return f"Up {_ago(self.started)}{words}"
 
     def say(self, at: float, lines: Iterable[tuple[bool, str]]) -> None:
-        for number, (err, text) in enumerate(lines):
-            self.lines.append((at + number * 1e-5, err, text))  # no two lines of an engine have the same time
+        for err, text in lines:
+            if self.lines:
+                at = max(at, self.lines[-1][0] + 1e-5)  # no two lines of an engine have the same time
+            self.lines.append((at, err, text))
             self.said += 1
 
 

@@ -19,11 +19,16 @@ _PROBES = 5
 """Health checks that the engine remembers."""
 
 
+def nanoseconds(at: float) -> int:
+    """A moment, seconds since the epoch, as the engine counts it."""
+    return int(at) * 10**9 + int(at % 1 * 1e9)
+
+
 def stamp(at: float | None) -> str:
     """As the engine writes moments."""
     if at is None:
         return EPOCH
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1e9):09d}Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{nanoseconds(at) % 10**9:09d}Z"
 
 
 def environment(file: bytes) -> dict[str, str]:

@@ -149,17 +149,18 @@ verb_run() { # request on standard input
   local revert_after
   revert_after=$(jq -r '.timing.revert_after // 300 | ceil' <<<"$request")
   # The unit's name is the lock. Its limits cover every deadline of a revert; ExecStopPost is the first recovery.
-  # Where this run goes over one that could not be ended, a recovery of that one may hold it for a while.
+  # Where this run goes over one that could not be ended, a recovery of that one may hold it for a while, or take it just now.
   local over
   over=$(jq -r '.over // empty' <<<"$request")
-  for ((tries = 0; tries < 200; tries++)); do
-    [ -n "$over" ] && unit_active && grep -qs '"kind":"recovery"' "$RUNTIME/holder.json" || break
-    sleep 1
+  for ((tries = 0; tries < 600; tries++)); do
+    status=0
+    systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
+      -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
+      -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
+      "$COCKPIT_SELF/cockpit-transaction" supervise "$run" >"$folder/systemd" 2>&1 </dev/null || status=$?
+    [ "$status" != 0 ] && [ -n "$over" ] && held_by_recovery "$folder/systemd" "$tries" || break
+    sleep 0.3
   done
-  systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --service-type=exec --description="cockpit $run" \
-    -p Delegate=yes -p KillMode=control-group -p TimeoutStopSec=$((revert_after * 2 + 900)) -p OOMScoreAdjust=-900 \
-    -p "ExecStopPost=$COCKPIT_SELF/cockpit-transaction recover-here" \
-    "$COCKPIT_SELF/cockpit-transaction" supervise "$run" >"$folder/systemd" 2>&1 </dev/null || status=$?
   if [ "$status" != 0 ]; then
     local why
     why=$(tr '\n' ' ' <"$folder/systemd")
@@ -185,6 +186,17 @@ verb_run() { # request on standard input
     sleep 0.05
   done
   fail 11 "the transaction does not answer" "it is still busy with an earlier attempt's recovery" "cockpit attach $run"
+}
+
+# Whether what refused a start was a recovery: one that runs, that has just ended, or that has not yet said who it is.
+held_by_recovery() { # FILE with what systemd-run said, TRIES so far
+  if ! unit_active; then
+    grep -qs 'already' "$1"
+  elif [ -e "$RUNTIME/holder.json" ]; then
+    grep -qs '"kind":"recovery"' "$RUNTIME/holder.json"
+  else
+    [ "$2" -lt 10 ]
+  fi
 }
 
 verb_confirm() { # RUN reach|confirm

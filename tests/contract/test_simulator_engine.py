@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -102,6 +103,15 @@ async def test_tail_and_since(docker: Docker) -> None:
     async for batch in docker.engine.logs([web.container], since=lines[3].time, tail=1000):
         assert all(item.time > lines[3].time for item in batch)
         break
+
+
+async def test_after_any_line_comes_the_next_one(docker: Docker) -> None:
+    """Whatever fraction of a second it was written in: floats round about one in eight of them to the other side."""
+    web = await docker.service("web")
+    lines = (await docker.engine.history([web.container], tail=80))[:60]
+    for line, after in pairwise(lines):
+        later = await docker.engine.history([web.container], since=line.time, tail=None)
+        assert later[0].time == after.time
 
 
 async def test_a_stop_and_a_start_are_heard_and_told_in_the_log(docker: Docker) -> None:

@@ -211,7 +211,7 @@ async def test_an_exit_is_told_and_the_next_start_followed(
     fake.logs[web].put_nowait(frame("after", second=5))
     fake.containers[web]["State"] |= {"Running": True}
     assert [i.text for i in await anext(logs)] == ["after"]
-    assert fake.count(r"/logs\?.*since=1795417201\.000001$") == 1
+    assert fake.count(r"/logs\?.*since=1795417201\.000000001$") == 1
     await logs.aclose()  # type: ignore[attr-defined]
 
 

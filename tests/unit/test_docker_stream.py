@@ -175,3 +175,18 @@ async def test_an_engine_that_is_silent(tmp_path: Path, monkeypatch: pytest.Monk
     server.close()
     for writer in writers:
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("raw", "after"),
+    [
+        (b"2026-11-24T00:57:35.143107000Z hello", "1795481855.143107001"),
+        (b"2026-11-24T00:57:35.999999999Z hello", "1795481856.000000000"),
+        (b"2026-11-24T00:57:35.5Z", "1795481855.500000001"),
+        (b"2026-11-24T00:57:35Z \xff", "1795481855.000000001"),
+        (b"no stamp at all", None),
+        (b"2026-11-24T00:57:35.1x3Z hello", None),
+    ],
+)
+def test_what_comes_after_a_line_begins_a_nanosecond_on(raw: bytes, after: str | None) -> None:
+    assert lines.after(raw) == after

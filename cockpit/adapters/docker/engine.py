@@ -143,7 +143,7 @@ class DockerEngine:
             return [LogGap(self._host, "", "", self._clock.now(), "the container was removed", bad=False)]
         project, service, tty = _named(data)
         out: list[LogItem] = []
-        reader, writer = await open_stream(await self._socket(), _log_path(container, since, tail, follow=False))
+        reader, writer = await open_stream(await self._socket(), _log_path(container, _after(since), tail, follow=False))
         try:
             async for raw in log_chunks(reader, tty):
                 now = self._clock.now()
@@ -241,19 +241,21 @@ class DockerEngine:
 
     async def _follow(self, container: str, since: float | None, tail: int, put: Callable[[list[LogItem]], None]) -> None:
         """One container's lines until cancelled; an exit is told, and a new start is followed from where it ended."""
-        last = since
+        position = _after(since)
         while True:
             data = await self._call(lambda api: _inspect(api, _known(container)))
             if data is None:
                 put([LogGap(self._host, "", "", self._clock.now(), "the container was removed", bad=False)])
                 await asyncio.Event().wait()
             project, service, tty = _named(data or {})
-            reader, writer = await open_stream(await self._socket(), _log_path(container, last, tail, follow=True))
+            reader, writer = await open_stream(await self._socket(), _log_path(container, position, tail, follow=True))
             try:
                 async for raw in log_chunks(reader, tty):
                     now = self._clock.now()
                     items: list[LogItem] = [lines.parse(self._host, project, service, err, line, now) for err, line in raw]
-                    last = max((item.time for item in items), default=last or now)
+                    newest = max(item.time for item in items)
+                    latest = max(line for (_, line), item in zip(raw, items, strict=True) if item.time == newest)
+                    position = lines.after(latest) or position
                     put(items)
             finally:
                 writer.close()
@@ -295,10 +297,15 @@ def _named(data: dict[str, Any]) -> tuple[str, str, bool]:
     return plain(labels.get("com.docker.compose.project", "")), service, bool(config.get("Tty"))
 
 
-def _log_path(container: str, since: float | None, tail: int | None, *, follow: bool) -> str:
-    position = f"&since={since + 1e-6:.6f}" if since is not None else ""
+def _after(since: float | None) -> str | None:
+    """The engine's `since` for what comes after a line that was told: times of lines are whole microseconds."""
+    return None if since is None else f"{since + 1e-6:.6f}"
+
+
+def _log_path(container: str, position: str | None, tail: int | None, *, follow: bool) -> str:
+    start = "" if position is None else f"&since={position}"
     wanted = "all" if tail is None else tail
-    return f"/v1.41/containers/{container}/logs?follow={int(follow)}&stdout=1&stderr=1&timestamps=1&tail={wanted}{position}"
+    return f"/v1.41/containers/{container}/logs?follow={int(follow)}&stdout=1&stderr=1&timestamps=1&tail={wanted}{start}"
 
 
 def _began(data: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -46,6 +46,16 @@ def stamp(text: str) -> float | None:
     return float(whole)
 
 
+def after(raw: bytes) -> str | None:
+    """The engine's `since` for what comes after a raw line, to the nanosecond; None where it bears no stamp."""
+    text = raw.partition(b" ")[0].decode("ascii", "replace")
+    whole, fraction = stamp(text[:19]), text[20:].rstrip("Z") or "0"
+    if whole is None or not fraction.isdecimal():
+        return None
+    seconds, nanoseconds = divmod(int(whole) * 10**9 + int(fraction[:9].ljust(9, "0")) + 1, 10**9)
+    return f"{seconds}.{nanoseconds:09d}"
+
+
 def level_of(text: str) -> Level:
     """From `level=`, `"level":`, or a bare word near the start; UNKNOWN otherwise."""
     head = text[:_HEAD]
