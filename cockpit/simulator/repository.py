@@ -1,4 +1,4 @@
-"""The demo's git repository: the reference tree, its history, and an `origin` to push to, where a broken commit waits."""
+"""The demo's git repository: a homelab's tree, its history, and an `origin` to push to, where a broken commit waits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from msgspec import Struct
 from cockpit.domain.errors import UsageError
 from cockpit.simulator import keys, story
 
-PACKAGED = Path(__file__).parent / "reference"
+HOMELAB = Path(__file__).parent / "homelab"
+PACKAGED = Path(__file__).parents[1] / "reference"
+"""The reference homelab in a wheel; a clone has it at its top."""
+SHARED = ("nix/lib", "nix/modules/cockpit.nix", "nix/programs")
+"""What the demo's homelab has as the reference has it."""
 MAIN = "refs/heads/main"
-PARTS = ("compose", "nix", "secrets", ".sops.yaml", "cockpit.yaml")
 BOOKMARKS = """---
 - Homelab:
     - NixOS options:
@@ -56,24 +59,24 @@ def environment() -> dict[str, str]:
     return kept | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
-def reference() -> dict[str, bytes]:
-    """The reference tree, from the wheel or from the clone that runs."""
+def tree() -> dict[str, bytes]:
+    """The files of the demo's homelab, encrypted ones excepted."""
     top = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2]
-    found: dict[str, bytes] = {}
-    for part in PARTS:
-        path = top / part
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            found[file.relative_to(top).as_posix()] = file.read_bytes()
+    found = {file.relative_to(HOMELAB).as_posix(): file.read_bytes() for file in _files(HOMELAB)}
+    for part in SHARED:
+        found |= {file.relative_to(top).as_posix(): file.read_bytes() for file in _files(top / part)}
     return found
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
 def make(folder: Path, settings: str, recipients: tuple[str, ...], pve_token: str) -> tuple[tuple[Made, ...], Made]:
     """The repository FOLDER/repo and FOLDER/origin.git; (commits of main, oldest first, and the broken one that `origin` has)."""
     repo, origin = folder / "repo", folder / "origin.git"
     repo.mkdir()
-    files = reference()
-    files = {path: data for path, data in files.items() if not (path.startswith("secrets/") and path.endswith(".yaml"))}
+    files = tree()
     (folder / ".sops.yaml").write_text(_rules(recipients), encoding="utf-8")
     secret, token = keys.encrypt(folder, keys.plain_secrets(pve_token)), keys.encrypt(folder, keys.rotated())
     (folder / ".sops.yaml").unlink()

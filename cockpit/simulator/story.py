@@ -1,4 +1,4 @@
-"""What the demo's repository went through: its commits, oldest first, as changes of the reference tree."""
+"""What the demo's repository went through: its commits, oldest first, as changes of its tree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def swap(path: str, old: str, new: str) -> Callable[[Files], None]:
         before = files[path]
         files[path] = before.replace(old.encode(), new.encode())
         if files[path] == before:
-            raise ValueError(f"{path} does not say {old!r}: the reference tree went on, and the demo's story did not")
+            raise ValueError(f"{path} does not say {old!r}: the tree went on, and the demo's story did not")
 
     return change
 
@@ -62,7 +62,7 @@ def _add(files: Mapping[str, str]) -> Callable[[Files], None]:
 
 
 def old(files: Files) -> None:
-    """The reference tree as it was when the story begins: with the images of then."""
+    """The tree as it was when the story begins: with the images of then."""
     for path, now, then in (
         (WEB, "paperless-ngx:2.20.3", "paperless-ngx:2.19.6"),
         (WEB, "postgres:17.7-alpine", "postgres:17.6-alpine"),

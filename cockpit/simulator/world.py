@@ -141,10 +141,10 @@ def _hypervisor(folder: Path, pace: float) -> Cluster:
 
 
 def _settings(addresses: dict[str, str], host_keys: dict[str, str], cluster: Cluster) -> str:
-    """The reference's cockpit.yaml with the demo's hosts; its projects are taken as they stand."""
+    """The tree's cockpit.yaml with the demo's hosts; its projects are taken as they stand."""
     from cockpit.simulator.hypervisor import settings as clusters
 
-    text = repository.reference()["cockpit.yaml"].decode()
+    text = repository.tree()["cockpit.yaml"].decode()
     projects = text[text.index("\nprojects:") + 1 :]
     own = {"homelab": "[core, observe, home, paperless]", "nas": "[files, backup]"}
     hosts = "".join(

@@ -1,0 +1,1 @@
+/* Not used. Homepage writes its own where one is missing. */
