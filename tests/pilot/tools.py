@@ -17,6 +17,8 @@ from tests.pilot.sample import SampleFleet, SampleRollback, sample
 WIDE, MIDDLE, SMALL = (160, 50), (80, 24), (45, 20)
 SETTLED = 0.3
 """Longer than the pane waits before it fetches what the cursor rests on."""
+READS = {"addresses", "against", "commit", "detail", "diff", "open", "text"}
+"""Groups of background work that ends by itself."""
 
 
 class Screen:
@@ -57,6 +59,10 @@ class Screen:
 
     async def settle(self) -> None:
         await self.pilot.pause(SETTLED)
+        for _ in range(40):  # a busy machine takes longer; a system that hangs is what some tests are about
+            if not any(w.is_running and w.group.partition(" ")[0] in READS for w in self.app.workers):
+                break
+            await self.pilot.pause(0.05)
         await self.pilot.pause()
 
 
