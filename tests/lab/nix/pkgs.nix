@@ -47,15 +47,17 @@ lib.genAttrs [
   "nix"
   "openssh"
   "procps"
+  "rsync"
   "sops"
   "strace"
   "systemd"
   "util-linux"
-  "yq-go"
 ] debian
 // rec {
   inherit lib;
   stdenv.hostPlatform.system = system;
+  # Debian's yq is another program
+  yq-go = writeShellScriptBin "yq" ''exec /usr/bin/yq . "''${@: -1}"'';
   runCommand = run;
   runCommandLocal = run;
   writeText =
