@@ -3,10 +3,11 @@
 #   nix build ./nix#nixosConfigurations.homelab.config.system.build.images.template      # or ./nix#image-homelab
 #   result/homelab.qcow2
 #
-# Not one of nixpkgs' own: `proxmox` is a VMA for `qmrestore`, which needs a shell on the node, takes the disk's layout from elsewhere
-# and gives cloud-init the host's name; `qemu-efi` has the right format, and a /boot of 256 MB that ten generations do not fit into.
-# disko makes it from the lines that also format and mount a disk, so that a clone and an installed host are the same.
-# Made in a virtual machine: the machine that builds it needs KVM.
+# Not one of nixpkgs' own variants: `proxmox` is a VMA for `qmrestore`, which needs a shell on the node and gives cloud-init the host's
+# name; `qemu-efi` has the right format, but a /boot of 256 MB that ten generations do not fit into, and mounts by other names than
+# disk.nix. So their builder is called here with a /boot of 1 GB, and the partitions get the names that disko gives them: a clone and
+# an installed host are mounted alike. (disko's own builder does not work with every nixpkgs: its issue 1298.)
+# It is made in a virtual machine: the machine that builds it needs KVM, or patience.
 { config, lib, ... }:
 let
   inherit (lib) mkOption types;
@@ -30,15 +31,36 @@ in
     })
     {
       image.modules.template =
-        { config, modulesPath, ... }:
+        {
+          config,
+          lib,
+          modulesPath,
+          pkgs,
+          ...
+        }:
+        let
+          inherit (config.disko.devices.disk.main.content) partitions;
+        in
         {
           imports = [ (modulesPath + "/image/file-options.nix") ];
           homelab.firstBoot = true;
-          disko.devices.disk.main.imageName = config.networking.hostName;
-          disko.imageBuilder.imageFormat = "qcow2";
           image.baseName = config.networking.hostName;
           image.extension = "qcow2";
-          system.build.image = config.system.build.diskoImages;
+          system.build.image = import (modulesPath + "/../lib/make-disk-image.nix") {
+            inherit config lib pkgs;
+            name = "${config.networking.hostName}-image";
+            partitionTableType = "efi";
+            bootSize = partitions.ESP.size;
+            # for what a first boot writes; a clone's disk is larger, and the root grows into it
+            additionalSpace = "1G";
+            copyChannel = false;
+            format = "raw";
+            postVM = ''
+              ${pkgs.gptfdisk}/bin/sgdisk --change-name=1:${partitions.ESP.label} --change-name=2:${partitions.root.label} $diskImage
+              ${pkgs.qemu-utils}/bin/qemu-img convert -f raw -O qcow2 $diskImage $out/${config.image.fileName}
+              rm -r $diskImage $out/nix-support
+            '';
+          };
         };
     }
   ];

@@ -1,12 +1,10 @@
-# The disk, for disko: what formats it, what the image is made of, and what is mounted are the same lines.
+# The disk, for disko: what formats it and what is mounted are the same lines. The image has the same layout (../../modules/image.nix).
 # On other hardware only `device` differs: ls -l /dev/disk/by-id
 {
   disko.devices.disk.main = {
     type = "disk";
     # scsi0 of the guest, whatever the kernel calls it today
     device = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi0";
-    # of the image; a clone's disk is larger, and the root grows into it
-    imageSize = "8G";
     content = {
       type = "gpt";
       partitions = {

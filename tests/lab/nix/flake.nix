@@ -6,6 +6,6 @@
       lib = import ./lib.nix // {
         nixosSystem = args: import ./nixos.nix ({ typed = true; } // args);
       };
-      legacyPackages.x86_64-linux = import ./pkgs.nix;
+      legacyPackages.x86_64-linux = import ./packages.nix;
     };
 }

@@ -98,7 +98,7 @@ let
         networking.hostName = option types.str "host";
         system.build = free;
         system.configurationRevision = option (types.nullOr types.str) null;
-        system.extraSystemBuilderCmds = option types.lines "";
+        system.systemBuilderCommands = option types.lines "";
         system.nixos.version = option types.str "25.11.20260101.lab";
         lab.evalRounds = option types.int 0;
         lab.kernel = option types.str "6.12.58";
@@ -243,7 +243,7 @@ let
           EOF
           sed "s|@out@|$out|g" $switch >$out/bin/switch-to-configuration
           chmod 555 $out/bin/switch-to-configuration $out/sw/bin/nixos-version
-          ${config.system.extraSystemBuilderCmds}
+          ${config.system.systemBuilderCommands}
         ''
     );
 in

@@ -1,4 +1,4 @@
-# Stand-in for disko: its options with their types, what is mounted, and an image that is a file with text in it.
+# Stand-in for disko: its options with their types, and what is mounted.
 {
   outputs =
     { self, ... }:

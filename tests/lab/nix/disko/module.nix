@@ -1,10 +1,5 @@
 # One level deep: disks with a partition table, file systems on the partitions.
-{
-  config,
-  lib,
-  pkgs,
-  ...
-}:
+{ config, lib, ... }:
 let
   inherit (lib) mkOption types;
   option =
@@ -21,24 +16,28 @@ let
       mountOptions = option (types.listOf types.str) [ "defaults" ];
     };
   };
-  partition = types.submodule {
-    options = {
-      size = mkOption { type = types.str; };
-      type = option types.str "8300";
-      content = mkOption { type = fileSystem; };
-    };
-  };
+  partition =
+    disk:
+    types.submodule (
+      { name, ... }:
+      {
+        options = {
+          size = mkOption { type = types.str; };
+          type = option types.str "8300";
+          label = option types.str "disk-${disk}-${name}";
+          content = mkOption { type = fileSystem; };
+        };
+      }
+    );
   disk = types.submodule (
     { name, ... }:
     {
       options = {
         type = mkOption { type = types.enum [ "disk" ]; };
         device = mkOption { type = types.path; };
-        imageName = option types.str name;
-        imageSize = option types.str "2G";
         content = {
           type = mkOption { type = types.enum [ "gpt" ]; };
-          partitions = option (types.attrsOf partition) { };
+          partitions = option (types.attrsOf (partition name)) { };
         };
       };
     }
@@ -46,35 +45,21 @@ let
   disks = config.disko.devices.disk;
 in
 {
-  options.disko = {
-    devices.disk = option (types.attrsOf disk) { };
-    imageBuilder.imageFormat = option (types.enum [
-      "raw"
-      "qcow2"
-    ]) "raw";
-  };
+  options.disko.devices.disk = option (types.attrsOf disk) { };
 
-  config = {
-    fileSystems = builtins.listToAttrs (
-      builtins.concatLists (
+  config.fileSystems = builtins.listToAttrs (
+    builtins.concatLists (
+      lib.mapAttrsToList (
+        _: d:
         lib.mapAttrsToList (
-          name: d:
-          lib.mapAttrsToList (
-            part: p:
-            lib.nameValuePair p.content.mountpoint {
-              device = "/dev/disk/by-partlabel/disk-${name}-${part}";
-              fsType = p.content.format;
-              options = p.content.mountOptions;
-            }
-          ) d.content.partitions
-        ) disks
-      )
-    );
-    system.build.diskoImages = pkgs.runCommand "${config.networking.hostName}-disko-images" { } (
-      "mkdir $out\n"
-      + lib.concatMapStrings (d: "echo image >$out/${d.imageName}.${config.disko.imageBuilder.imageFormat}\n") (
-        lib.attrValues disks
-      )
-    );
-  };
+          _: p:
+          lib.nameValuePair p.content.mountpoint {
+            device = "/dev/disk/by-partlabel/${p.label}";
+            fsType = p.content.format;
+            options = p.content.mountOptions;
+          }
+        ) d.content.partitions
+      ) config.disko.devices.disk
+    )
+  );
 }
