@@ -21,7 +21,7 @@ from scripts.paths import TOP, tracked
 
 HERE = Path(__file__).parent
 PROJECTS = sorted(path.name for path in (TOP / "compose").iterdir() if path.is_dir())
-SECRETS = sorted(path for path in tracked() if (TOP / "secrets") in path.parents and path.suffix != ".md")
+SECRETS = sorted(path for path in tracked() if (TOP / "secrets") in path.parent.parents)
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 NIX = shutil.which("nix-instantiate") and shutil.which("nix-build")
 needs_nix = pytest.mark.skipif(not NIX, reason="not installed: nix")
@@ -102,7 +102,7 @@ def test_a_plain_leaf_is_found() -> None:
 def test_every_secret_has_its_rule_and_its_recipients(path: Path) -> None:
     name = str(path.relative_to(TOP))
     rule = next(rule for rule in yaml(TOP / ".sops.yaml")["creation_rules"] if re.search(rule["path_regex"], name))
-    recipients = [recipient.strip() for recipient in rule["age"].split(",")]
+    recipients = [recipient for group in rule["key_groups"] for recipient in group["age"]]
     assert sorted(status_of(name, path.read_bytes()).recipients) == sorted(recipients)
 
 
