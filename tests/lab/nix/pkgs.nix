@@ -39,6 +39,7 @@ lib.genAttrs [
   "findutils"
   "gawk"
   "git"
+  "gptfdisk"
   "gnugrep"
   "gnused"
   "gnutar"
@@ -47,15 +48,18 @@ lib.genAttrs [
   "nix"
   "openssh"
   "procps"
+  "qemu-utils"
+  "rsync"
   "sops"
   "strace"
   "systemd"
   "util-linux"
-  "yq-go"
 ] debian
 // rec {
   inherit lib;
   stdenv.hostPlatform.system = system;
+  # Debian's yq is another program
+  yq-go = writeShellScriptBin "yq" ''exec /usr/bin/yq . "''${@: -1}"'';
   runCommand = run;
   runCommandLocal = run;
   writeText =
