@@ -47,6 +47,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    if args.command in ("init", "secrets"):
+        return _begin(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
@@ -121,6 +123,14 @@ def _demo(args: argparse.Namespace) -> int:
             return _terminal_ui(args)
     except CockpitError as error:
         return _tell(error)
+
+
+def _begin(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import new, output
+
+    out = output.stdout()
+    return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
 
 
 def _report(error: Exception) -> str:

@@ -29,6 +29,16 @@ EVENTS = tuple(
     if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
 )
 
+_SECRETS: tuple[Field, ...] = (
+    ("key_file", "string or null"),
+    ("recipients", "object with `operators`, `recovery`, `hosts`"),
+    ("tried", "list of string"),
+    ("untried", "list of string"),
+    ("open", "list of object with `file`, `key`, `name`, `what`"),
+    ("passwords", "list of object with `file`, `key`, `user`, `password`; empty without --show-passwords"),
+    ("recovery_key", "string or null"),
+)
+
 DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Status": ("status", None, (("host", "string"), ("against_main", "string"), ("problems", "list of string"),
                                 ("error", "object with `exit` and `what`, or null"), ("facts", "HostFacts or null"))),
@@ -43,6 +53,10 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Plan": (_RUN.removesuffix(", do"), Plan, (("nothing_to_do", "boolean"), ("tier", "string"))),
     "Operation": ("do", Operation, (("tier", "string"),)),
     **{kind.__name__: (_RUN, kind, ()) for kind in EVENTS},
+    "Created": ("init", None, (
+        ("directory", "string"), ("host", "string"), ("commit", "string"), ("files", "list of string"), *_SECRETS,
+        ("next", "list of object with `what` and `command`"))),
+    "Renewed": ("secrets new", None, (("files", "list of string"), ("removed", "list of string"), *_SECRETS)),
     "Outcome": (_RUN, events.Outcome, (("result", "string"), ("dropped", "integer"))),
 }  # fmt: skip
 """`event` -> (commands, the type, what it has besides)."""
