@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cockpit.actions.bundle import Cockpit
+    from cockpit.actions.doctor import Doctor
     from cockpit.domain.errors import CockpitError
     from cockpit.early import Early
 
@@ -47,6 +48,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    if args.command == "doctor":
+        return _doctor(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
@@ -121,6 +124,17 @@ def _demo(args: argparse.Namespace) -> int:
             return _terminal_ui(args)
     except CockpitError as error:
         return _tell(error)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from cockpit.cli import doctor
+
+    def opened() -> Doctor:
+        from cockpit import wiring
+
+        return wiring.open_doctor(config=args.config, known_hosts=args.known_hosts)
+
+    return int(doctor.run(args, opened))
 
 
 def _report(error: Exception) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from cockpit.cli import grammar_doctor
+
 OUTPUTS: Final = ("text", "github", "json")
 
 ADDRESSES: Final = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, releases/RUN, files/PATH, or a pane"
@@ -14,7 +16,7 @@ exit codes:
    1 a defect in cockpit             7 locked by someone else
    2 usage or settings               8 a secret cannot be decrypted
    3 host cannot be reached          9 refused; nothing changed
-   4 build failed; nothing changed  10 plan, --dry-run: something to do
+   4 build failed; nothing changed  10 plan, --dry-run, doctor: something to do
    5 failed and reverted            11 outcome unknown: cockpit attach
                                     12 tried, and did not work
 """
@@ -64,6 +66,8 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
 
     _services(commands)
+
+    grammar_doctor.add(commands, OUTPUTS, EXITS)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
