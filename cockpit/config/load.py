@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cockpit.config.fields import LONGEST_NAME, NAME, PATH, TABLES, Field, seconds
-from cockpit.config.yaml import Node, read
+from cockpit.config.yaml import read
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
+from cockpit.domain.marked import Node
 from cockpit.domain.settings import (
     Build,
     ClusterSettings,
