@@ -52,6 +52,9 @@ class Repository(Protocol):
     async def read(self, commit: str, path: str) -> bytes:
         """A file of a commit. UsageError when it is not there."""
 
+    async def files_in(self, commit: str, folder: str) -> tuple[str, ...]:
+        """Of the files at the top of a folder of a commit; none where there is no such folder."""
+
     async def tree_id(self, commit: str, path: str) -> str | None:
         """Object id of a path in a commit."""
 
