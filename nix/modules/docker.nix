@@ -52,7 +52,11 @@ in
 
     systemd.services.docker-networks = {
       description = "Networks that compose projects share";
-      wantedBy = [ "multi-user.target" ];
+      # no project can start without the networks that it names
+      wantedBy = [
+        "multi-user.target"
+        "cockpit-converge.service"
+      ];
       requires = [ "docker.service" ];
       after = [ "docker.service" ];
       before = [ "cockpit-converge.service" ];

@@ -48,6 +48,7 @@ in
   # for nix-build
   inherit (evaluated.homelab.config.cockpit) release;
   inherit (evaluated.homelab.config.system.build) toplevel;
+  image = evaluated.homelab.config.system.build.images.template;
 
   # plain data, forced whole
   hosts = builtins.mapAttrs (
@@ -63,16 +64,17 @@ in
         registry = builtins.mapAttrs (_: entry: entry.flake.outPath) config.nix.registry;
       };
       system = { inherit (config.system) configurationRevision stateVersion; };
-      # made with everything that the image adds
-      images = builtins.mapAttrs (_: image: {
-        inherit (image) name;
-        path = "${image}";
-      }) config.system.build.images;
+      # made with everything that the image adds; nothing is made of a host that refuses itself
+      images =
+        if builtins.all (found: found.assertion) config.assertions then
+          builtins.mapAttrs (_: image: {
+            inherit (image) name;
+            path = "${image}";
+          }) config.system.build.images
+        else
+          { };
     }
   ) evaluated;
-
-  # the same of a host in the state that its image is in
-  firstBoot = (evaluated.homelab.extendModules { modules = [ { homelab.firstBoot = true; } ]; }).config.networking.firewall;
 
   outputs = {
     modules = builtins.attrNames self.nixosModules;

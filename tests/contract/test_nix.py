@@ -149,6 +149,19 @@ def test_a_homelab_without_the_program_has_hosts_and_no_program(tmp_path: Path) 
 # ---- the hosts -------------------------------------------------------------------------------------------------------
 
 
+def test_the_site_is_what_is_filled_in(tmp_path: Path) -> None:
+    tree = ship(tmp_path / "tree")
+    (tree / "nix/hosts/homelab/site.nix").write_text(
+        f'{{ hostName = "attic"; timeZone = "Asia/Tokyo"; admin = [ "{KEY}-1" ]; deploy = [ "{KEY}-2" ]; }}'
+    )
+    done = evaluate(tree, "hosts")
+    assert done.returncode == 0, done.stderr
+    host = json.loads(done.stdout)["homelab"]
+    assert (host["networking"]["hostName"], host["time"]["timeZone"], failed(host)) == ("attic", "Asia/Tokyo", [])
+    assert host["users"]["users"]["admin"]["openssh"]["authorizedKeys"]["keys"] == [f"{KEY}-1"]
+    assert host["users"]["users"]["cockpit"]["openssh"]["authorizedKeys"]["keys"] == [f"{KEY}-2"]
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_host_says_which_commit_it_is(name: str) -> None:
     host = hosts()[name]
@@ -213,7 +226,7 @@ def test_nix_takes_what_is_locked_and_no_generation_goes_by_itself(name: str) ->
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_what_is_formatted_is_what_is_mounted(name: str) -> None:
-    host = hosts()[name]
+    host = hosts(WITH_KEYS)[name]
     disk = host["disko"]["devices"]["disk"]["main"]
     assert disk["device"].startswith("/dev/disk/by-id/")
     parts = disk["content"]["partitions"]
@@ -238,6 +251,21 @@ def test_an_image_can_be_reached_by_key_until_the_first_deploy() -> None:
     assert host["services"]["openssh"]["settings"]["AllowUsers"] == ["admin"]
     assert (host["cockpit"]["enable"], host["homelab"]["backup"]["enable"], host["sops"]["secrets"]) == (False, False, {})
     assert failed(host) == []
+
+
+def test_the_image_has_the_layout_of_the_disk_and_the_hosts_name() -> None:
+    argv = ["nix-build", "--no-out-link", "--option", "sandbox", "false", "--option", "build-users-group", ""]
+    argv += [str(TOP / "tests/contract/reference.nix"), "--arg", "extra", f"{{ {WITH_KEYS} }}", "-A", "image"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (file,) = Path(done.stdout.strip()).iterdir()
+    assert file.name == "homelab.qcow2"
+    toplevel, boot, *names = file.read_text().splitlines()
+    assert not (Path(toplevel) / "cockpit").exists()
+    parts = hosts()["homelab"]["disko"]["devices"]["disk"]["main"]["content"]["partitions"]
+    assert boot == f"/boot {parts['ESP']['size']}"
+    assert names == [f"--change-name=1:{parts['ESP']['label']}", f"--change-name=2:{parts['root']['label']}"]
+    assert parts["root"]["label"] == hosts()["homelab"]["fileSystems"]["/"]["device"].rpartition("/")[2]
 
 
 # ---- secrets and backups ---------------------------------------------------------------------------------------------
@@ -324,7 +352,6 @@ WRONG = [
     ("hosts/homelab/disk.nix", "mountpoint = \"/\"", "mountPoint = \"/\"", "mountPoint' does not exist"),
     ("hosts/homelab/disk.nix", 'type = "gpt"', 'type = "gtp"', "type' is not of type"),
     ("hosts/homelab/hardware.nix", "qemuGuest.enable", "qemuGuest.enabled", "qemuGuest.enabled' does not exist"),
-    ("hosts/homelab/default.nix", "admin deploy", "admin", "no ssh keys"),
     ("flake.nix", "system.configurationRevision", "system.configurationRevison", "configurationRevison' does not exist"),
 ]  # fmt: skip
 
@@ -336,8 +363,11 @@ def test_a_wrong_name_or_value_is_refused(tmp_path: Path, name: str, old: str, n
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
-    done = evaluate(tree, "hosts", "homelab.backup.enable = true;")
-    if done.returncode == 0:
-        assert any(message in found for found in failed(json.loads(done.stdout)["homelab"]))
-    else:
-        assert message in done.stderr
+    done = evaluate(tree, "hosts", WITH_KEYS + "homelab.backup.enable = true;")
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_the_tree_that_is_spoilt_there_is_in_order(tmp_path: Path) -> None:
+    done = evaluate(with_system_secrets(tmp_path), "hosts", WITH_KEYS + "homelab.backup.enable = true;")
+    assert done.returncode == 0, done.stderr

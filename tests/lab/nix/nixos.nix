@@ -106,7 +106,7 @@ let
         # exit code of an action, on demand, before it did anything (1, 11, 100) or after (2, 4, 101); or `hang`, `cut-network`
         lab.exit = free;
       };
-      config.system.build.toplevel = toplevel config;
+      config.system.build.toplevel = toplevel (checked config);
     };
 
   anything.options = {
@@ -185,6 +185,13 @@ let
     );
   busy = import ./busy.nix;
 
+  # as NixOS does: nothing is built of a system that says what is wrong with it
+  checked =
+    config:
+    let
+      failed = builtins.filter (found: !found.assertion) (config.assertions or [ ]);
+    in
+    if failed == [ ] then config else throw "Failed assertions:\n${lib.concatMapStrings (found: "- ${found.message}\n") failed}";
   toplevel =
     config:
     builtins.seq (busy config.lab.evalRounds) (

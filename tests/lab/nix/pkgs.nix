@@ -39,7 +39,6 @@ lib.genAttrs [
   "findutils"
   "gawk"
   "git"
-  "gptfdisk"
   "gnugrep"
   "gnused"
   "gnutar"
@@ -48,7 +47,6 @@ lib.genAttrs [
   "nix"
   "openssh"
   "procps"
-  "qemu-utils"
   "rsync"
   "sops"
   "strace"
@@ -58,6 +56,9 @@ lib.genAttrs [
 // rec {
   inherit lib;
   stdenv.hostPlatform.system = system;
+  # what an image's builder calls: a disk here is text
+  gptfdisk = writeShellScriptBin "sgdisk" ''printf '%s\n' "''${@:1:$#-1}" >>"''${@: -1}"'';
+  qemu-utils = writeShellScriptBin "qemu-img" ''cp "''${@: -2:1}" "''${@: -1}"'';
   # Debian's yq is another program
   yq-go = writeShellScriptBin "yq" ''exec /usr/bin/yq . "''${@: -1}"'';
   runCommand = run;

@@ -18,10 +18,12 @@ assert builtins.elem format [
 ];
 pkgs.runCommand name
   {
-    inherit bootSize additionalSpace postVM;
+    inherit bootSize additionalSpace;
     toplevel = config.system.build.toplevel;
   }
   ''
-    mkdir $out
-    echo "image of $toplevel" >$out/disk
+    mkdir -p $out/nix-support
+    diskImage=$out/nixos.img
+    printf '%s\n' "$toplevel" "/boot $bootSize" >$diskImage
+    ${postVM}
   ''
