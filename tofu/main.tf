@@ -20,7 +20,7 @@ resource "proxmox_vm_qemu" "stateful" {
   vmid        = each.value.vmid
   target_node = coalesce(each.value.node, var.node)
   description = each.value.description
-  tags        = join(";", sort(distinct(each.value.tags)))
+  tags        = length(each.value.tags) > 0 ? join(";", sort(distinct(each.value.tags))) : null
 
   clone      = coalesce(each.value.template, var.template)
   full_clone = true
@@ -98,6 +98,7 @@ resource "proxmox_vm_qemu" "stateful" {
 
   lifecycle {
     prevent_destroy = true
+    ignore_changes  = [clone, full_clone] # a newer template is for new guests
   }
 }
 
@@ -109,7 +110,7 @@ resource "proxmox_vm_qemu" "stateless" {
   vmid        = each.value.vmid
   target_node = coalesce(each.value.node, var.node)
   description = each.value.description
-  tags        = join(";", sort(distinct(each.value.tags)))
+  tags        = length(each.value.tags) > 0 ? join(";", sort(distinct(each.value.tags))) : null
 
   clone      = coalesce(each.value.template, var.template)
   full_clone = true
@@ -183,5 +184,9 @@ resource "proxmox_vm_qemu" "stateless" {
     order            = -1
     startup_delay    = -1
     shutdown_timeout = -1
+  }
+
+  lifecycle {
+    ignore_changes = [clone, full_clone] # a newer template is for new guests
   }
 }
