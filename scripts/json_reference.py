@@ -14,6 +14,7 @@ from cockpit.actions.looks import Drift
 from cockpit.domain import events
 from cockpit.domain.guests import Guest
 from cockpit.domain.hosts import Generation, HostFacts
+from cockpit.domain.images import LockRow
 from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan
 from cockpit.domain.releases import Release
@@ -37,6 +38,7 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Generation": ("generations", Generation, (("host", "string"),)),
     "Release": ("releases", Release, (("outcome", "string"), ("hosts", "list of string"))),
     "Drift": ("drift", Drift, ()),
+    "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
     "Error": ("every one", None, (*_ERROR, ("why", "string"), ("hint", "string"))),
