@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cockpit.actions.bundle import Cockpit
     from cockpit.actions.doctor import Doctor
+    from cockpit.actions.upkeep import Upkeep
     from cockpit.domain.errors import CockpitError
     from cockpit.early import Early
 
@@ -55,6 +56,8 @@ def _dispatch(args: argparse.Namespace) -> int:
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
+    if args.command in ("lock", "update"):
+        return _upkeep(args)
     from cockpit import early
 
     asked = early.ask(args)
@@ -65,6 +68,17 @@ def _dispatch(args: argparse.Namespace) -> int:
     finally:
         if asked is not None:
             asked.close()
+
+
+def _upkeep(args: argparse.Namespace) -> int:
+    from cockpit.cli import upkeep
+
+    def opened(args: argparse.Namespace) -> Upkeep:
+        from cockpit import wiring
+
+        return wiring.open_upkeep(args.config)
+
+    return int(upkeep.run(args, opened))
 
 
 def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:

@@ -45,12 +45,14 @@ if TYPE_CHECKING:
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.sealing.renew import Bench
     from cockpit.actions.services import ServiceActions
+    from cockpit.actions.upkeep import Upkeep
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
     from cockpit.adapters.nixos.checkup import NixosCheckup
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
+    from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
     from cockpit.early import Early
@@ -302,6 +304,24 @@ def _context(user: UserSettings) -> Context:
     from cockpit.adapters.machine import SystemMachine
 
     return Context(SystemMachine(), SystemClock(), user, files.parse)
+
+
+def open_upkeep(config: str | None) -> Upkeep:
+    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
+    from cockpit.actions.lock import Lock
+    from cockpit.actions.upkeep import Upkeep
+    from cockpit.adapters.compose_files import ComposeYaml
+    from cockpit.adapters.git.worktree import GitWorkTree
+
+    def registry() -> OciRegistry:
+        from cockpit.adapters.registry import OciRegistry
+
+        return OciRegistry()
+
+    settings, user = files.load(_file(config)), files.load_user()
+    tree = GitWorkTree(settings.root)
+    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
+    return Upkeep(lock)
 
 
 async def credential(source: CredentialSettings, root: Path, secrets: SecretStore) -> Secret:

@@ -14,6 +14,7 @@ from cockpit.actions.looks import Drift
 from cockpit.domain import events
 from cockpit.domain.guests import Guest
 from cockpit.domain.hosts import Generation, HostFacts
+from cockpit.domain.images import LockRow
 from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan
 from cockpit.domain.releases import Release
@@ -54,6 +55,7 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Examination": ("doctor, at its end", None, (("offline", "boolean"), ("exit", "integer"), ("ok", "integer"),
                                                  ("skipped", "integer"), ("note", "integer"), ("warn", "integer"),
                                                  ("fail", "integer"))),
+    "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
     "Error": ("every one", None, (*_ERROR, ("why", "string"), ("hint", "string"))),

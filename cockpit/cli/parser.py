@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from cockpit.cli import grammar_doctor, grammar_new
+from cockpit.cli import grammar_doctor, grammar_new, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -66,6 +66,7 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
 
     _services(commands)
+    grammar_upkeep.add(commands, _command)
 
     grammar_new.add(commands, EXITS)
     grammar_doctor.add(commands, OUTPUTS, EXITS)

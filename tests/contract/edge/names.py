@@ -74,7 +74,7 @@ class NameServer:
         self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.udp.server_address[1]), Stream)
         self.tcp.daemon_threads = self.udp.daemon_threads = True
         for server in (self.udp, self.tcp):
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         for server in (self.udp, self.tcp):
@@ -120,5 +120,5 @@ def cloudflare(zone: Zone) -> ThreadingHTTPServer:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
