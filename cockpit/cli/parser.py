@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from cockpit.cli import grammar_release
+
 OUTPUTS: Final = ("text", "github", "json")
 
 ADDRESSES: Final = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, releases/RUN, files/PATH, or a pane"
@@ -41,6 +43,8 @@ def build(version: str) -> argparse.ArgumentParser:
 
     plan = _command(commands, "plan", "Show what a deploy would change; exit 10 when there is something to do.")
     _deploys(plan)
+
+    grammar_release.add(commands, _command, plan)
 
     rollback = _command(commands, "rollback", "Go back to an earlier generation, and hold what it leaves behind.")
     rollback.add_argument("--to", metavar="TARGET", help="generation, commit, or `good` (default: the previous good one)")
