@@ -89,6 +89,7 @@ def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:
         known_hosts=args.known_hosts,
         headless=True,
         approve_hosts=getattr(args, "approve_host", ()),
+        as_user=getattr(args, "as_user", None),
         early=asked,
     )
 

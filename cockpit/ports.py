@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from cockpit.domain.checkup import Certificate, FileState, HostCheckup, Identity, MeshStatus, Ran, Rule, SopsProgram, Terminal
 from cockpit.domain.containers import ContainerDetail, Lifecycle
+from cockpit.domain.contents import Contents
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
@@ -123,6 +124,9 @@ class Host(Protocol):
     async def diff(self, old: str, new: str) -> tuple[PackageChange, ...]:
         """Packages that differ between two closures (store paths)."""
 
+    async def contents(self) -> Contents:
+        """What the running system consists of. Reads only, needs neither root nor the engine."""
+
     async def units(self) -> tuple[tuple[str, str, str], ...]:
         """(unit, active state, description) of services and timers that matter: failed first."""
 
@@ -150,6 +154,13 @@ class ComposeHost(Protocol):
 class BuildResult(Struct, frozen=True):
     closure: str
     seconds: float
+
+
+class Builder(Protocol):
+    """Builds systems on this machine, from a commit of the repository."""
+
+    def build(self, host: HostSettings, commit: str) -> AsyncIterator[str | Contents]:
+        """Build log lines, then what was built. BuildFailed; UsageError where nix is missing."""
 
 
 class ContainerEngine(Protocol):

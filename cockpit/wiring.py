@@ -14,6 +14,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cockpit import __version__
 from cockpit import config as files
 from cockpit.actions.bundle import Cockpit, Runs
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.new.homelab import Workshop
     from cockpit.actions.operations import Operations
+    from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.sealing.renew import Bench
@@ -67,10 +70,13 @@ def open_cockpit(
     known_hosts: str | None = None,
     headless: bool,
     approve_hosts: Iterable[str] = (),
+    as_user: str | None = None,
     early: Early | None = None,
 ) -> Cockpit:
     """Everything of one homelab, with nothing connected yet. SettingsError where cockpit.yaml cannot be used."""
     settings = early.settings if early is not None else files.load(_file(config))
+    if as_user is not None:
+        settings = as_another(settings, as_user)
     user = files.load_user()
     clock = SystemClock()
     keys = Path(known_hosts) if known_hosts else None
@@ -142,6 +148,18 @@ def open_cockpit(
 
         return Attach(world())
 
+    @cache
+    def releases() -> Releases:
+        from cockpit.actions.releases import Releases
+        from cockpit.adapters.nixos.local import LocalBuilder
+
+        return Releases(world(), LocalBuilder(settings.root))
+
+    def read_only() -> ReadOnly:
+        from cockpit.actions.releases import ReadOnly
+
+        return ReadOnly(world(), releases())
+
     def file_actions() -> FileActions:
         from cockpit.actions.files import FileActions
 
@@ -211,6 +229,8 @@ def open_cockpit(
         rollback=later(rollback),
         resume=later(resume),
         attach=later(attach),
+        releases=later(releases),
+        read_only=later(read_only),
         work_tree=work_tree,
         files=Files(work_tree, secrets, clock),
         file_actions=later(file_actions),
@@ -322,6 +342,11 @@ def open_upkeep(config: str | None) -> Upkeep:
     tree = GitWorkTree(settings.root)
     lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
     return Upkeep(lock)
+
+
+def as_another(settings: Settings, user: str) -> Settings:
+    """The same homelab, with its hosts entered as somebody else."""
+    return replace(settings, hosts={name: replace(host, user=user) for name, host in settings.hosts.items()})
 
 
 async def credential(source: CredentialSettings, root: Path, secrets: SecretStore) -> Secret:

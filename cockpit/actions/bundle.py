@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.services import ServiceActions
@@ -113,6 +114,8 @@ class Cockpit(Struct):
     rollback: Rollback
     resume: Resume
     attach: Attach
+    releases: Releases
+    read_only: ReadOnly
     work_tree: WorkTree
     files: Files
     file_actions: FileActions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from cockpit.cli import grammar_doctor, grammar_new, grammar_upkeep
+from cockpit.cli import grammar_doctor, grammar_new, grammar_release, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -43,6 +43,8 @@ def build(version: str) -> argparse.ArgumentParser:
 
     plan = _command(commands, "plan", "Show what a deploy would change; exit 10 when there is something to do.")
     _deploys(plan)
+
+    grammar_release.add(commands, _command, plan)
 
     rollback = _command(commands, "rollback", "Go back to an earlier generation, and hold what it leaves behind.")
     rollback.add_argument("--to", metavar="TARGET", help="generation, commit, or `good` (default: the previous good one)")
