@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cockpit.actions.bundle import Cockpit
+    from cockpit.actions.doctor import Doctor
     from cockpit.domain.errors import CockpitError
     from cockpit.early import Early
 
@@ -49,6 +50,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _demo(args)
     if args.command in ("init", "secrets"):
         return _begin(args)
+    if args.command == "doctor":
+        return _doctor(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
@@ -131,6 +134,17 @@ def _begin(args: argparse.Namespace) -> int:
 
     out = output.stdout()
     return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from cockpit.cli import doctor
+
+    def opened() -> Doctor:
+        from cockpit import wiring
+
+        return wiring.open_doctor(config=args.config, known_hosts=args.known_hosts)
+
+    return int(doctor.run(args, opened))
 
 
 def _report(error: Exception) -> str:

@@ -24,7 +24,7 @@ from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
 from cockpit.domain import units
-from cockpit.domain.errors import CockpitError, SecretError
+from cockpit.domain.errors import CockpitError, SecretError, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.secret import Secret
 from cockpit.domain.settings import CredentialSettings, Role, Settings, UserSettings
@@ -36,6 +36,7 @@ from cockpit.ports import SecretStore
 if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
     from cockpit.actions.deploy import Deploy
+    from cockpit.actions.doctor import Context, Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.new.homelab import Workshop
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
+    from cockpit.adapters.nixos.checkup import NixosCheckup
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
     from cockpit.adapters.sops.store import SopsStore
@@ -159,6 +161,26 @@ def open_cockpit(
         made.changed.append(lambda name: fleet.services[name].poke())
         return made
 
+    def checkup(name: str) -> NixosCheckup:
+        from cockpit.adapters.nixos.checkup import NixosCheckup
+
+        return NixosCheckup(connections[name])
+
+    def examined() -> Context:
+        from cockpit.adapters.sops.keyring import SopsKeyring
+
+        made = _context(user)
+        made.settings, made.known_hosts, made.tree = settings, keys, work_tree
+        made.keyring, made.secrets = SopsKeyring(settings.root, user.identity, later(store)), secrets
+        made.hosts, made.engines = hosts, engines
+        made.checkups = {name: later(partial(checkup, name)) for name in settings.hosts}
+        return made
+
+    def doctor() -> Doctor:
+        from cockpit.actions.doctor import Doctor
+
+        return Doctor(examined)
+
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
     engines = {name: later(partial(engine, name)) for name in settings.hosts}
@@ -203,6 +225,7 @@ def open_cockpit(
             *(partial(end, host) for host in hosts.values()),
             *(partial(end, cluster) for cluster in clusters.values()),
         ),
+        doctor=later(doctor),
     )
 
 
@@ -251,6 +274,34 @@ async def open_secrets(config: str | None) -> Bench:
     await SopsStore(root).version()
     renew = Renew(DiskFiles(root), staging, keys, open_store, files.plain)
     return Bench(keys, await renew.template(), renew)
+
+
+def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
+    """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
+    from cockpit.actions.doctor import Doctor
+
+    try:
+        cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
+    except UsageError as error:
+        trouble = error
+
+        def machine() -> Context:
+            made = _context(UserSettings())
+            made.trouble = trouble
+            return made
+
+        return Doctor(machine)
+    if cockpit.doctor is None:
+        raise AssertionError("every homelab is wired with it")
+    return cockpit.doctor.closed_by(cockpit.close)
+
+
+def _context(user: UserSettings) -> Context:
+    """What is looked at without a homelab."""
+    from cockpit.actions.doctor import Context
+    from cockpit.adapters.machine import SystemMachine
+
+    return Context(SystemMachine(), SystemClock(), user, files.parse)
 
 
 async def credential(source: CredentialSettings, root: Path, secrets: SecretStore) -> Secret:

@@ -21,6 +21,7 @@ from cockpit.ports import AuditLog, Clock, Repository, WorkTree
 if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.attach import Attach
     from cockpit.actions.deploy import Deploy
+    from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.resume import Resume
@@ -126,6 +127,7 @@ class Cockpit(Struct):
     version: str
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What holds connections; closed in order."""
+    doctor: Doctor | None = None
 
     async def close(self) -> None:
         await self.runs.close()

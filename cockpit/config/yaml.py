@@ -5,24 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
+from cockpit.domain.marked import Node
 
 MOST = 1024 * 1024
 MOST_NODES = 100_000
-
-
-class Node(Struct, frozen=True):
-    """A value and the line (1-based) that it stands on. Mappings hold (key, line of the key, value) in file order."""
-
-    line: int
-    value: str | None
-    kind: str
-    """`map`, `list`, `string`, `integer`, `float`, `boolean`, `null`"""
-    pairs: tuple[tuple[str, int, Node], ...] = ()
-    items: tuple[Node, ...] = ()
 
 
 _TAGS = {"int": "integer", "float": "float", "bool": "boolean", "null": "null", "str": "string"}

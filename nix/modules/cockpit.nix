@@ -109,7 +109,7 @@ in
 
   config = mkIf cfg.enable {
     environment.systemPackages = [ programs ];
-    system.extraSystemBuilderCmds = ''
+    system.systemBuilderCommands = ''
       ln -s ${cfg.release} $out/cockpit
     '';
 
@@ -142,6 +142,8 @@ in
       before = [ "docker.service" ];
       after = [ "local-fs.target" ];
       reloadIfChanged = true;
+      # not even by the switch to a system without cockpit
+      unitConfig.X-StopOnRemoval = false;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;

@@ -115,6 +115,10 @@ class FakeRepository:
             raise UsageError(f"{path} is not in {commit[:7]}")
         return self.files[commit, path]
 
+    async def files_in(self, commit: str, folder: str) -> tuple[str, ...]:
+        inside = [path.removeprefix(f"{folder}/") for at, path in self.files if at == commit and path.startswith(f"{folder}/")]
+        return tuple(name for name in inside if "/" not in name)
+
     async def tree_id(self, commit: str, path: str) -> str | None:
         if (commit, path) in self.files:
             return f"blob-{hash(self.files[commit, path])}"

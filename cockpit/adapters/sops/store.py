@@ -119,8 +119,12 @@ class SopsStore:
 
     async def version(self) -> str:
         """Version of the sops that is used, e.g. `3.11.0`. SecretError where there is none."""
-        await self._found()
-        return self._version
+        return (await self.program())[0]
+
+    async def program(self) -> tuple[str, str]:
+        """(version, path) of the sops that is used. SecretError where there is none."""
+        path = await self._found()
+        return self._version, path
 
     def _error(self, path: str, done: process.Completed) -> CockpitError:
         """By exit code; the standard error of sops is only looked into, since it can contain plain text."""
