@@ -12,7 +12,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 # Last, so that a tool of the machine wins over the one that .venv brings.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-.PHONY: help demo demo-lab test check lab lab-chaos bench lock format docs clean
+.PHONY: help demo demo-lab test check lab lab-chaos bench secrets lock format docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lab-chaos: $(READY) ## the long run of kills, cuts and faults (root on Debian)
 
 bench: $(READY) ## what we claim about speed, measured; BENCH="same_commit --config ..." for those that need a host
 	@$(RUN) -m bench $(BENCH)
+
+secrets: $(READY) ## keys and secrets of your own in the place of the examples; ARGS="--force ..." for the options of `cockpit secrets new`
+	@$(RUN) -m cockpit secrets new $(ARGS)
 
 lock: ## resolve requirements/*.txt again from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt

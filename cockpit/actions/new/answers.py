@@ -15,7 +15,8 @@ from cockpit.domain.secret_template import OPERATOR
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _TAILNET = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
-_TAKEN = (OPERATOR, "localhost", "recovery", "secrets")
+_TAKEN = (OPERATOR, "localhost", "recovery", "true", "false", "yes", "no", "on", "off", "null")
+"""Folders and readers of that name, and words that YAML takes for something else."""
 
 
 class Proxmox(Struct, frozen=True):
@@ -56,7 +57,8 @@ class Answers(Struct, frozen=True):
 
 
 def host_name(text: str) -> str:
-    return _matches("host name", text, _LABEL, "lower-case letters, digits and -, at most 63", lambda t: t not in _TAKEN)
+    expected = "a letter, then lower-case letters, digits and -, at most 63"
+    return _matches("host name", text, _LABEL, expected, lambda t: t[0].isalpha() and t not in _TAKEN)
 
 
 def address(text: str) -> str:

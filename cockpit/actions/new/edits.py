@@ -51,7 +51,7 @@ def settings(text: str, old: str, new: str, address: str) -> str:
         lines[0] = f"# Hosts, projects, and which secret goes where, of {new}. `cockpit config schema` says what is possible.\n"
     first, _ = _block(lines, old)
     lines[first] = re.sub(rf"^(\s+){re.escape(old)}:", rf"\g<1>{new}:", lines[first])
-    return _set("".join(lines), new, "address", address)
+    return _set("".join(lines), new, "address", json.dumps(address) if ":" in address else address)
 
 
 def pin_host_key(text: str, host: str, key: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from cockpit.domain.errors import Refused, SecretError
 from cockpit.domain.secret import Secret
 from cockpit.ports import SecretStore
 
+T = TypeVar("T")
 AT_ONCE = 4
 OpenStore = Callable[[Secret | None], SecretStore]
 """A store over the tree that is being made, which opens with one key; None: with this machine's own."""
@@ -40,7 +42,7 @@ async def seal(values: Values, readers: Readers, store: SecretStore) -> dict[str
             raise SecretError(f"{path} is not encrypted for whom it should be", "the rules of .sops.yaml say otherwise")
         return path, data
 
-    return dict(await asyncio.gather(*(one(file, keys) for file, keys in values.files.items())))
+    return dict(await _all(one(file, keys) for file, keys in values.files.items()))
 
 
 async def prove(
@@ -67,7 +69,7 @@ async def prove(
 
     async def everything(who: str, store: SecretStore, folder: str | None) -> None:
         paths = [path for path in sealed if folder is None or path.startswith(f"secrets/{folder}/")]
-        await asyncio.gather(*(opens(who, store, path) for path in paths))
+        await _all(opens(who, store, path) for path in paths)
 
     try:
         await everything("this machine", open_store(mine), None)
@@ -81,3 +83,14 @@ async def prove(
         await everything(who, open_store(private), None if who == "recovery" else who)
     everybody = ("recovery", *readers.hosts)
     return Proof(("this machine", *privates), tuple(who for who in everybody if who not in privates))
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them give. None of them goes on when one has failed: it would work on a tree that is being cleared away."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
