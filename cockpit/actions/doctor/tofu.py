@@ -19,7 +19,7 @@ _SOURCE = re.compile(r'\bsource\s*=\s*"([^"]*)"')
 _EXACT = re.compile(r"=?\s*v?\d+(?:\.\d+)*(?:-[0-9A-Za-z.-]+)?")
 _LOCKED = re.compile(r'provider\s+"[^"]*/([^"/]+/[^"/]+)"\s*\{[^}]*?version\s*=\s*"([^"]*)"', re.DOTALL)
 _SECRET = re.compile(r"(?i)(password|passwd|secret|token|passphrase|api_?key|private_?key)$")
-_ASSIGNED = re.compile(r'^\s*"?([A-Za-z_][\w-]*)"?\s*[=:]\s*"([^"]*)"')
+_ASSIGNED = re.compile(r'(?:^|[{,])\s*"?([A-Za-z_][\w-]*)"?\s*[=:]\s*"([^"]+)"')
 
 
 def providers(text: str) -> list[tuple[str, str, str]]:
@@ -108,15 +108,9 @@ async def _variables(context: Context) -> Found:
         if data is None or context.secrets is None or context.secrets.is_encrypted(path, data):
             continue
         for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-            match = _ASSIGNED.match(line)
-            if match and _SECRET.search(match[1]) and match[2]:
-                yield fail(
-                    f"{match[1]} is a secret in plain text",
-                    "whoever reads the repository reads it",
-                    "put it into secrets/operator/tofu.yaml, and replace it",
-                    path,
-                    number,
-                )
+            for name in (match[1] for match in _ASSIGNED.finditer(line) if _SECRET.search(match[1])):
+                why, fix = "whoever reads the repository reads it", "put it into secrets/operator/tofu.yaml, and replace it"
+                yield fail(f"{name} is a secret in plain text", why, fix, path, number)
     if found:
         yield ok(several(len(found), "file"))
 
@@ -150,10 +144,12 @@ async def _actions(context: Context) -> Found:
 
 
 async def _names(context: Context) -> Found:
-    for path in await context.matching(r"\.github/workflows/(deploy|plan|update)\.ya?ml"):
+    files, told = await context.matching(r"\.github/workflows/(deploy|plan|update)\.ya?ml"), 0
+    for path in files:
         text = await context.text_of(path) or ""
         wanted = sorted({(kind, name) for kind, name in _NAMED.findall(text) if name != "GITHUB_TOKEN"})
         if wanted:
+            told += 1
             yield note(
                 f"needs {', '.join(f'{kind}.{name}' for kind, name in wanted)}",
                 "whether the forge has them cannot be seen from here",
@@ -161,13 +157,11 @@ async def _names(context: Context) -> Found:
                 path,
             )
         if not re.search(r"(?m)^permissions:", text):
-            yield warn(
-                "no permissions: at the top",
-                "its token may do what the repository's default says",
-                "permissions: {contents: read}",
-                path,
-                1,
-            )
+            told += 1
+            why = "its token may do what the repository's default says"
+            yield warn("no permissions: at the top", why, "permissions: {contents: read}", path, 1)
+    if files and not told:
+        yield ok(several(len(files), "file"))
 
 
 CHECKS = (
