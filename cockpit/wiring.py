@@ -13,6 +13,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cockpit import __version__
 from cockpit import config as files
 from cockpit.actions.bundle import Cockpit, Runs
@@ -34,6 +36,7 @@ from cockpit.ports import SecretStore
 
 if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
+    from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
@@ -135,6 +138,18 @@ def open_cockpit(
 
         return Attach(world())
 
+    def bootstrap() -> Bootstrap:
+        from cockpit.actions.bootstrap import Bootstrap
+        from cockpit.adapters.nixos.building import LocalBuilder
+        from cockpit.adapters.nixos.first import NixosFirstContact
+        from cockpit.adapters.ssh import SshConnection
+
+        def contact(name: str, user: str) -> NixosFirstContact:
+            ssh = SshConnection(replace(settings.hosts[name], user=user), keys)
+            return NixosFirstContact(settings.hosts[name], user, ssh, host(name), clock)
+
+        return Bootstrap(world(), contact, LocalBuilder(settings.root))
+
     def file_actions() -> FileActions:
         from cockpit.actions.files import FileActions
 
@@ -184,6 +199,7 @@ def open_cockpit(
         rollback=later(rollback),
         resume=later(resume),
         attach=later(attach),
+        bootstrap=later(bootstrap),
         work_tree=work_tree,
         files=Files(work_tree, secrets, clock),
         file_actions=later(file_actions),

@@ -51,11 +51,12 @@ lib.genAttrs [
   "strace"
   "systemd"
   "util-linux"
-  "yq-go"
 ] debian
 // rec {
   inherit lib;
   stdenv.hostPlatform.system = system;
+  # Debian's yq prints JSON without being told
+  yq-go = writeShellScriptBin "yq" ''[ "$1" != -o=json ] || shift; exec /usr/bin/yq "$@"'';
   runCommand = run;
   runCommandLocal = run;
   writeText =
