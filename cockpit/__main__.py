@@ -47,6 +47,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    if args.command == "adopt":
+        return _adopt(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
@@ -128,6 +130,14 @@ def _report(error: Exception) -> str:
     from cockpit.cli.defect import report
 
     return f"the report is in {report(error, __version__)}"
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import adopt
+
+    tools = adopt.Tools(wiring.reference(), wiring.survey, wiring.known_guests, adopt.asker(args.headless or args.yes))
+    return int(adopt.run(args, tools))
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts, Prospect
+from cockpit.domain.inventory import Inventory
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
@@ -146,6 +147,15 @@ class FirstContact(Host, Protocol):
 
     async def prepare(self, run: str, closure: str) -> None:
         """Roots the system there, pulls its images. Refused where it does not have cockpit's programs."""
+
+
+class Surveyor(Protocol):
+    """A host that is not cockpit's yet, looked at from outside."""
+
+    async def inventory(self) -> Inventory:
+        """Reads only. Refused where not enough may be read."""
+
+    async def close(self) -> None: ...
 
 
 class SystemBuilder(Protocol):

@@ -38,3 +38,27 @@ def add(commands: Commands, command: Callable[..., argparse.ArgumentParser]) -> 
         "--approve-host", action="append", default=[], metavar="HOST", help="a protected host that may be changed"
     )
     bootstrap.add_argument("--dry-run", action="store_true", help="end with the plan (exit 10 when there is something to do)")
+
+    adopt = command(commands, "adopt", "Make an existing repository one that cockpit deploys; moves nothing.", hosts=False)
+    adopt.add_argument("dir", nargs="?", metavar="DIR", help="the repository (default: here)")
+    adopt.add_argument("--host", metavar="NAME", help="which of the flake's hosts (default: the only one)")
+    adopt.add_argument("--address", metavar="ADDRESS", help="where it is reached, optionally :port")
+    adopt.add_argument("--host-key", metavar="'TYPE BASE64'", help="its pinned key, as ssh-keyscan prints it")
+    adopt.add_argument("--deploy-user", default="cockpit", metavar="NAME", help="who deploys (default: cockpit)")
+    adopt.add_argument(
+        "--deploy-key", action="append", default=[], metavar="KEY|FILE", help="who may deploy (default: the keys that root has)"
+    )
+    adopt.add_argument("--identity", metavar="FILE", help="the file on the host that decrypts its secrets")
+    adopt.add_argument("--flake", metavar="FOLDER", help="of flake.nix or configuration.nix (default: nixos, nix, or the top)")
+    adopt.add_argument("--projects", metavar="FOLDER", help="whose folders are compose projects (default: containers, compose)")
+    adopt.add_argument(
+        "--directory-root",
+        default="/opt/containers",
+        metavar="PATH",
+        help="where the projects lie on the host (default: /opt/containers)",
+    )
+    adopt.add_argument("--inventory", action="store_true", help="look at the host, too: projects, folders, strangers; reads only")
+    adopt.add_argument(
+        "--as", dest="sign_in", default="root", metavar="NAME", help="who looks: root, or one with passwordless sudo"
+    )
+    adopt.add_argument("--yes", action="store_true", help="write; without it what would be written is shown (exit 10)")

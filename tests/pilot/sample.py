@@ -588,7 +588,8 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
     return Cockpit(
         settings=settings, user=user or UserSettings(), clock=clock, repository=repository,
         fleet=fleet,
-        deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), bootstrap=cast(Any, None), gate=gate,
+        deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(),
+        bootstrap=cast(Any, None), gate=gate,
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
         audit=NoAudit(), runs=Runs(clock),

@@ -126,7 +126,7 @@ def _vendored(root: Path, at: str, reference: Path) -> Iterator[FileChange]:
 
 def _pipelines(shape: Shape) -> Iterator[str]:
     for path in shape.pipelines:
-        yield f"{path} deploys by itself: it would undo what cockpit does, and may delete data. Switch it off before the next push"
+        yield f"{path} deploys by itself: it would undo what cockpit does, and may delete data. Switch it off before you push"
 
 
 def _next(shape: Shape, answers: Answers, at: str) -> Iterator[str]:

@@ -82,7 +82,7 @@ def settings(shape: Shape, answers: Answers) -> str:
         ]
         if project.sidecars:
             out += [
-                f"    # {', '.join(project.sidecars)} ends up in the environment of containers, which dockerd writes to its disk;",
+                f"    # {', '.join(project.sidecars)}: its values end up in containers, whose environment dockerd writes down;",
                 "    # file secrets do not: move there one by one, then delete this line",
                 "    env_secrets: allow",
             ]
