@@ -53,6 +53,8 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _begin(args)
     if args.command == "doctor":
         return _doctor(args)
+    if args.command == "adopt":
+        return _adopt(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
@@ -167,6 +169,14 @@ def _report(error: Exception) -> str:
     from cockpit.cli.defect import report
 
     return f"the report is in {report(error, __version__)}"
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import adopt
+
+    tools = adopt.Tools(wiring.reference(), wiring.survey, wiring.known_guests, adopt.asker(args.headless or args.yes))
+    return int(adopt.run(args, tools))
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -16,8 +16,9 @@ from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.contents import Contents
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
-from cockpit.domain.hosts import HostFacts
+from cockpit.domain.hosts import HostFacts, Prospect
 from cockpit.domain.images import ComposeService, Image
+from cockpit.domain.inventory import Inventory
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
@@ -133,6 +134,48 @@ class Host(Protocol):
     async def journal(self, unit: str | None = None, lines: int = 200) -> tuple[str, ...]: ...
 
     async def close(self) -> None: ...
+
+
+class FirstContact(Host, Protocol):
+    """A host that has no programs of cockpit's, as root. It is a Host once `prepare` named the system whose programs are used;
+    the proof of reachability goes by the deploy user from the beginning."""
+
+    async def look(self) -> Prospect:
+        """Reads only."""
+
+    def build_first(self, run: str, commit: str, pack: AsyncIterator[bytes]) -> AsyncIterator[str | BuildResult]:
+        """Like `receive` and `build`, with the git and nix that the host has."""
+
+    async def lacks(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Those store paths that the host does not have, in their order."""
+
+    async def take(self, run: str, closure: str, stream: AsyncIterator[bytes]) -> None:
+        """Imports what `SystemBuilder.export` gives."""
+
+    async def prepare(self, run: str, closure: str) -> None:
+        """Roots the system there, pulls its images. Refused where it does not have cockpit's programs."""
+
+
+class Surveyor(Protocol):
+    """A host that is not cockpit's yet, looked at from outside."""
+
+    async def inventory(self) -> Inventory:
+        """Reads only. Refused where not enough may be read."""
+
+    async def close(self) -> None: ...
+
+
+class SystemBuilder(Protocol):
+    """Builds systems on this machine."""
+
+    def build(self, commit: str, folder: str, attribute: str) -> AsyncIterator[str | BuildResult]:
+        """Build log lines, then one BuildResult. Raises BuildFailed with the last lines that name the cause."""
+
+    async def requisites(self, closure: str) -> tuple[str, ...]:
+        """Store paths of the closure, what is referred to first."""
+
+    def export(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
+        """What a store takes by import."""
 
 
 class ComposeHost(Protocol):

@@ -28,15 +28,17 @@ from cockpit.config.paths import audit_file
 from cockpit.domain import units
 from cockpit.domain.errors import CockpitError, SecretError, UsageError
 from cockpit.domain.events import Outcome
+from cockpit.domain.inventory import Inventory
 from cockpit.domain.secret import Secret
-from cockpit.domain.settings import CredentialSettings, Role, Settings, UserSettings
+from cockpit.domain.settings import CredentialSettings, HostSettings, Role, Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.observe.guests import Guests
-from cockpit.ports import SecretStore
+from cockpit.ports import SecretStore, Surveyor
 
 if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
+    from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
     from cockpit.actions.doctor import Context, Doctor
     from cockpit.actions.files import FileActions
@@ -160,6 +162,18 @@ def open_cockpit(
 
         return ReadOnly(world(), releases())
 
+    def bootstrap() -> Bootstrap:
+        from cockpit.actions.bootstrap import Bootstrap
+        from cockpit.adapters.nixos.building import LocalBuilder
+        from cockpit.adapters.nixos.first import NixosFirstContact
+        from cockpit.adapters.ssh import SshConnection
+
+        def contact(name: str, user: str) -> NixosFirstContact:
+            ssh = SshConnection(replace(settings.hosts[name], user=user), keys)
+            return NixosFirstContact(settings.hosts[name], user, ssh, host(name), clock)
+
+        return Bootstrap(world(), contact, LocalBuilder(settings.root))
+
     def file_actions() -> FileActions:
         from cockpit.actions.files import FileActions
 
@@ -231,6 +245,7 @@ def open_cockpit(
         attach=later(attach),
         releases=later(releases),
         read_only=later(read_only),
+        bootstrap=later(bootstrap),
         work_tree=work_tree,
         files=Files(work_tree, secrets, clock),
         file_actions=later(file_actions),
@@ -405,3 +420,42 @@ def who_asks(user: UserSettings, root: Path, environ: Mapping[str, str]) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"uid {os.getuid()}"
+
+
+def reference() -> Path:
+    """The top of the reference homelab: in a wheel beside this module, else the top of the checkout."""
+    packaged = Path(__file__).parent / "reference"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1]
+
+
+async def survey(host: HostSettings, known_hosts: str | None) -> Inventory:
+    """What runs on a host that is not cockpit's yet."""
+    from cockpit.adapters.nixos.inventory import HostSurveyor
+    from cockpit.adapters.ssh import SshConnection
+
+    keys = Path(known_hosts) if known_hosts else None
+    surveyor: Surveyor = HostSurveyor(SshConnection(host, keys), sudo=host.user != "root")
+    try:
+        return await surveyor.inventory()
+    finally:
+        await surveyor.close()
+
+
+async def known_guests(root: Path) -> tuple[str, ...]:
+    """Guests of the clusters that a repository's cockpit.yaml names, if it is there; one line each."""
+    file = root / "cockpit.yaml"
+    if not file.is_file():
+        return ()
+    from cockpit.actions import looks
+
+    found: list[str] = []
+    cockpit = open_cockpit(config=str(file), headless=True)
+    try:
+        for look in await looks.guests(cockpit, ()):
+            if look.value is None:
+                found.append(f"of {look.source}: not known, {look.error}")
+            else:
+                found += [f"{look.source}/{guest.vmid} {guest.name} ({guest.status})" for guest in look.value.guests[:100]]
+    finally:
+        await cockpit.close()
+    return tuple(found)

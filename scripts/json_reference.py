@@ -23,7 +23,7 @@ from cockpit.domain.services import LogGap, LogLine, Service
 Field = tuple[str, str]
 """(name, type)."""
 _ERROR = (("exit", "integer"), ("what", "string"))
-_RUN = "deploy, plan, rollback, resume, attach, do"
+_RUN = "deploy, plan, rollback, resume, attach, bootstrap, do"
 EVENTS = tuple(
     kind
     for kind in vars(events).values()
@@ -58,6 +58,10 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
+    "Adoption": ("adopt", None, (("host", "string"), ("written", "boolean"), ("nothing_to_do", "boolean"),
+                                 ("files", "list of object with `path`, `new` and `diff`"), ("vendored", "list of string"),
+                                 ("by_hand", "list of string"), ("warnings", "list of string"), ("notes", "list of string"),
+                                 ("next", "list of string"))),
     "Error": ("every one", None, (*_ERROR, ("why", "string"), ("hint", "string"))),
     "Plan": (_RUN.removesuffix(", do"), Plan, (("nothing_to_do", "boolean"), ("tier", "string"))),
     "Operation": ("do", Operation, (("tier", "string"),)),

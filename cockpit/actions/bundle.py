@@ -20,6 +20,7 @@ from cockpit.ports import AuditLog, Clock, Repository, WorkTree
 
 if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.attach import Attach
+    from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
     from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
@@ -116,6 +117,7 @@ class Cockpit(Struct):
     attach: Attach
     releases: Releases
     read_only: ReadOnly
+    bootstrap: Bootstrap
     work_tree: WorkTree
     files: Files
     file_actions: FileActions

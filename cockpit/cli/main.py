@@ -120,6 +120,17 @@ async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) ->
 
 
 async def _execute(cockpit: Cockpit, args: argparse.Namespace, run: Run) -> Outcome:
+    if args.command == "bootstrap":
+        return await cockpit.bootstrap.execute(
+            args.host,
+            args.commit,
+            run=run,
+            user=args.user,
+            allow=Allow(from_test=args.from_test, take=_take(args.take)),
+            take_over=args.take_over,
+            here=args.build_here,
+            dry_run=args.dry_run,
+        )
     names = select(cockpit.settings.hosts.values(), patterns(args))
     match args.command:
         case "release":

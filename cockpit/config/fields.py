@@ -59,8 +59,7 @@ TABLES: dict[str, Table] = {
         {
             "style": Field(
                 "string",
-                "file: a file that sops encrypted is rendered under its own name; sidecar: NAME.enc is rendered as NAME, whose plain "
-                "text git does not have",
+                "file: what sops encrypted is rendered under its own name; sidecar: NAME.enc is rendered as NAME",
                 default="file",
                 choices=("file", "sidecar"),
             ),

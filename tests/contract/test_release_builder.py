@@ -1,4 +1,4 @@
-"""The builder of a release, run by itself: what it makes of compose projects, of encrypted files, and of what must not be there."""
+"""The builder of a release, run by itself: what it makes of compose projects and encrypted files, and what it refuses."""
 
 from __future__ import annotations
 

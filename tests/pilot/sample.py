@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -591,6 +591,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
         releases=unused, read_only=unused,
+        bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
         audit=NoAudit(), runs=Runs(clock),

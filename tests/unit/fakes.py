@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
@@ -221,6 +221,7 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),
         resume=Resume(world), attach=Attach(world), releases=(releases := Releases(world, builder)),
         read_only=ReadOnly(world, releases), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
+        bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, world.secrets, clock),
         file_actions=FileActions(work_tree, world.secrets, Operations(clock, audit, gate, "ada", "laptop")),
         guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),

@@ -9,7 +9,7 @@ import pytest
 from cockpit.config import find, load
 from cockpit.config.fields import seconds
 from cockpit.domain.errors import Exit, SettingsError, UsageError
-from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, Timing, UnitCheck
+from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, SecretStyle, Timing, UnitCheck
 
 HOST = "version: 1\nhosts:\n  alpha:\n    address: a\n"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -369,8 +369,8 @@ def test_what_is_wrong_with_a_cluster_is_said(tmp_path: Path, old: str, new: str
 
 
 def test_the_style_of_secrets(tmp_path: Path) -> None:
-    assert load_text(tmp_path, HOST).secret_style is SecretStyle.FILE
-    assert load_text(tmp_path, HOST + "secrets: {style: sidecar}\n").secret_style is SecretStyle.SIDECAR
+    assert load(write(tmp_path, HOST)).secret_style is SecretStyle.FILE
+    assert load(write(tmp_path, HOST + "secrets: {style: sidecar}\n")).secret_style is SecretStyle.SIDECAR
     assert complaints(tmp_path, HOST + "secrets: {style: sidecars}\n") == [
         (5, "secrets.style", "is 'sidecars'", "file or sidecar", "sidecar")
     ]
