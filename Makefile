@@ -12,7 +12,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 # Last, so that a tool of the machine wins over the one that .venv brings.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-.PHONY: help demo demo-lab test check lab lab-chaos nix-real bench lock format docs clean
+.PHONY: help demo demo-lab test check lab lab-chaos nix-real bench secrets lock format docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ nix-real: $(READY) ## the shipped flake against the real nixpkgs, disko and sops
 
 bench: $(READY) ## what we claim about speed, measured; BENCH="same_commit --config ..." for those that need a host
 	@$(RUN) -m bench $(BENCH)
+
+secrets: $(READY) ## keys and secrets of your own in the place of the examples; ARGS="--force ..." for the options of `cockpit secrets new`
+	@$(RUN) -m cockpit secrets new $(ARGS)
 
 lock: ## resolve requirements/*.txt again from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -573,6 +573,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         "edge": HostSettings("edge", "100.64.0.9", projects=("proxy",)),
     }
     repository: Any = SampleRepository()
+    unused: Any = None  # the terminal UI builds nothing and reads no release files
     work_tree: WorkTree = SampleWorkTree()
     secrets: SecretStore = SampleSecrets()
     paperless = ProjectSettings("paperless", "compose/paperless", "/var/lib/cockpit/projects/paperless")
@@ -589,6 +590,8 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         settings=settings, user=user or UserSettings(), clock=clock, repository=repository,
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
+        releases=unused, read_only=unused,
+        bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
         audit=NoAudit(), runs=Runs(clock),
