@@ -290,7 +290,7 @@ async def open_init(directory: str) -> Workshop:
     def settings(root: Path) -> Settings:
         return files.load(root / "cockpit.yaml")
 
-    return Workshop(keys, template, author, Init(tree, folder, keys, open_store, files.plain, settings))
+    return Workshop(keys, template, author, Init(tree, folder, keys, open_store, files.plain, settings, __version__))
 
 
 async def open_secrets(config: str | None) -> Bench:
