@@ -123,6 +123,7 @@ class Cockpit(Struct):
     file_actions: FileActions
     guests: GuestActions
     services: ServiceActions
+    doctor: Doctor
     gate: Gate
     audit: AuditLog
     runs: Runs
@@ -132,7 +133,6 @@ class Cockpit(Struct):
     version: str
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What holds connections; closed in order."""
-    doctor: Doctor | None = None
 
     async def close(self) -> None:
         await self.runs.close()
