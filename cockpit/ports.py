@@ -5,7 +5,7 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -14,6 +14,7 @@ from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
+from cockpit.domain.images import Image, Template
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
@@ -218,6 +219,44 @@ class Hypervisor(Protocol):
         OutcomeUnknown when none is found. Locked, Refused, OperationFailed, Unreachable: nothing was changed."""
 
     async def close(self) -> None: ...
+
+
+class ImageBuilder(Protocol):
+    """Makes images of hosts on this machine."""
+
+    def command(self, host: HostSettings, commit: str) -> str:
+        """What a person would type to get the same."""
+
+    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> Image:
+        """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
+
+    async def read(self, path: str) -> Image:
+        """A file that was built elsewhere. UsageError when it is no qcow2."""
+
+
+class TemplateStore(Protocol):
+    """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
+    OutcomeUnknown where the answer to a change was lost."""
+
+    def commands(self, template: Template, image: Image) -> tuple[str, ...]:
+        """What a person would type to get the same."""
+
+    async def sent(self, template: Template, image: Image) -> bool:
+        """Whether the image lies in the template's inbox already, whole."""
+
+    async def send(self, template: Template, image: Image, told: Callable[[int], None]) -> str:
+        """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
+
+    async def create(self, template: Template, image: Image) -> str:
+        """A guest with the image as its disk."""
+
+    async def convert(self, template: Template) -> str:
+        """Makes that guest a template."""
+
+    async def delete(self, node: str, vmid: int) -> str: ...
+
+    async def discard(self, template: Template, image: Image) -> None:
+        """Removes the image from the inbox."""
 
 
 class SecretStore(Protocol):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.deploy import Deploy
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.services import ServiceActions
@@ -117,6 +118,7 @@ class Cockpit(Struct):
     file_actions: FileActions
     guests: GuestActions
     services: ServiceActions
+    images: ImageActions
     gate: Gate
     audit: AuditLog
     runs: Runs

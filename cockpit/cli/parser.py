@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from cockpit.cli import grammar_images
+
 OUTPUTS: Final = ("text", "github", "json")
 
 ADDRESSES: Final = "HOST, HOST@GENERATION, HOST/PROJECT[/SERVICE][/logs], CLUSTER/VMID, releases/RUN, files/PATH, or a pane"
@@ -64,6 +66,7 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
 
     _services(commands)
+    grammar_images.add(commands, _command)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")
