@@ -14,12 +14,12 @@ from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts
-from cockpit.domain.images import Image, Template
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot, Usage
 from cockpit.domain.settings import ClusterSettings, HostSettings
+from cockpit.domain.templates import DiskImage, Template
 
 
 class Clock(Protocol):
@@ -227,10 +227,10 @@ class ImageBuilder(Protocol):
     def command(self, host: HostSettings, commit: str) -> str:
         """What a person would type to get the same."""
 
-    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> Image:
+    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
         """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
 
-    async def read(self, path: str) -> Image:
+    async def read(self, path: str) -> DiskImage:
         """A file that was built elsewhere. UsageError when it is no qcow2."""
 
 
@@ -238,16 +238,16 @@ class TemplateStore(Protocol):
     """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
     OutcomeUnknown where the answer to a change was lost."""
 
-    def commands(self, template: Template, image: Image) -> tuple[str, ...]:
+    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
         """What a person would type to get the same."""
 
-    async def sent(self, template: Template, image: Image) -> bool:
+    async def sent(self, template: Template, image: DiskImage) -> bool:
         """Whether the image lies in the template's inbox already, whole."""
 
-    async def send(self, template: Template, image: Image, told: Callable[[int], None]) -> str:
+    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
         """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
 
-    async def create(self, template: Template, image: Image) -> str:
+    async def create(self, template: Template, image: DiskImage) -> str:
         """A guest with the image as its disk."""
 
     async def convert(self, template: Template) -> str:
@@ -255,7 +255,7 @@ class TemplateStore(Protocol):
 
     async def delete(self, node: str, vmid: int) -> str: ...
 
-    async def discard(self, template: Template, image: Image) -> None:
+    async def discard(self, template: Template, image: DiskImage) -> None:
         """Removes the image from the inbox."""
 
 

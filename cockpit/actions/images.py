@@ -12,11 +12,11 @@ from cockpit.actions.run import Approval, Run
 from cockpit.domain.errors import CockpitError, OperationFailed, Refused, UsageError
 from cockpit.domain.events import Outcome, Output, Progress, Waiting, Warned
 from cockpit.domain.guests import ClusterSnapshot, Guest, GuestKind, Storage
-from cockpit.domain.images import TAG, Image, Template, amount
 from cockpit.domain.operation import Impact, Operation, Step
 from cockpit.domain.plan import Tier
 from cockpit.domain.repository import Commit
 from cockpit.domain.settings import HostSettings, Settings
+from cockpit.domain.templates import TAG, DiskImage, Template, amount
 from cockpit.ports import Clock, Hypervisor, ImageBuilder, Repository, TemplateStore
 
 VARIABLES = "tofu/homelab.auto.tfvars.json"
@@ -87,7 +87,7 @@ class ImageActions:
             run.emit(Warned, step="plan", text=f"what is not committed is not in the image: {', '.join(changed[:3])}")
         return await self._repository.resolve(revision or "HEAD")
 
-    async def _built(self, host: HostSettings, commit: str, run: Run, target: str) -> Image:
+    async def _built(self, host: HostSettings, commit: str, run: Run, target: str) -> DiskImage:
         run.emit(Waiting, host=target, step="build", text="nix build; the first one takes long")
         return await self._builder.build(host, commit, lambda line: _output(run, target, line))
 
@@ -121,7 +121,7 @@ class ImageActions:
         template = _template(wanted, found[0] if found else None)
         cluster = self._settings.clusters.get(wanted.cluster)
         twins = [guest for guest in guests if guest.template and guest.name == template.name and guest.vmid != wanted.vmid]
-        stand_in = Image(wanted.image or "IMAGE.qcow2", 0, "DIGEST")
+        stand_in = DiskImage(wanted.image or "IMAGE.qcow2", 0, "DIGEST")
         commands = (
             *((self._builder.command(host, found[0].sha),) if found else ()),
             *((f"pvesh delete /nodes/{old.node}/qemu/{old.vmid}",) if old is not None else ()),

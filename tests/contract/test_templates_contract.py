@@ -18,10 +18,10 @@ from cockpit.adapters.proxmox.templates import ProxmoxTemplates
 from cockpit.adapters.proxmox.upload import PIECE, Upload
 from cockpit.domain.errors import Exit, OutcomeUnknown, Refused, Unreachable
 from cockpit.domain.events import Outcome, Progress, Warned
-from cockpit.domain.images import Image, Template
 from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Tier
 from cockpit.domain.settings import HostSettings, Settings
+from cockpit.domain.templates import DiskImage, Template
 from tests.standin.cluster import TEMPLATE_ID, Cluster, serving
 from tests.unit.fake_images import FakeImageBuilder
 from tests.unit.fakes import FakeAudit, FakeRepository
@@ -47,7 +47,7 @@ class Bench:
         self.builder = FakeImageBuilder()
         data = b"QFI\xfb" + bytes(range(256)) * 8192
         (folder / "homelab.qcow2").write_bytes(data)
-        self.image = Image(str(folder / "homelab.qcow2"), len(data), hashlib.sha256(data).hexdigest())
+        self.image = DiskImage(str(folder / "homelab.qcow2"), len(data), hashlib.sha256(data).hexdigest())
         self.builder.image = self.image
         repository = FakeRepository()
         self.commit = repository.commit("a")
@@ -179,7 +179,7 @@ async def test_an_image_that_lies_there_already_is_not_sent_again(bench: Bench, 
 
 
 async def test_a_damaged_upload_is_noticed_by_the_node(bench: Bench, cluster: Cluster) -> None:
-    bench.builder.image = Image(bench.image.path, bench.image.size, "0" * 64)
+    bench.builder.image = DiskImage(bench.image.path, bench.image.size, "0" * 64)
     outcome, _ = await bench.upload()
     assert "send failed" in outcome.hosts[0].text and "checksum mismatch" in outcome.hosts[0].why
     assert all(vm.vmid != 9001 for vm in cluster.pve.vms)

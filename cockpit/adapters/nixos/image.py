@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from cockpit.adapters import process
 from cockpit.domain.errors import BuildFailed, UsageError
-from cockpit.domain.images import Image
 from cockpit.domain.settings import HostSettings
+from cockpit.domain.templates import DiskImage
 from cockpit.domain.text import plain
 
 ATTRIBUTE = "image-{}"
@@ -39,7 +39,7 @@ class NixImageBuilder:
     def command(self, host: HostSettings, commit: str) -> str:
         return shlex.join(self._argv(host, commit))
 
-    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> Image:
+    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
         done = await process.watched(self._argv(host, commit), told, deadline=BUILD)
         if done.code != 0:
             lines = [plain(line).strip() for line in done.complaint.splitlines()] or [f"exit {done.code}"]
@@ -54,7 +54,7 @@ class NixImageBuilder:
             raise BuildFailed(f"{out} has {len(found)} qcow2 files", "one was expected", "is it an image?")
         return await self.read(str(found[0]))
 
-    async def read(self, path: str) -> Image:
+    async def read(self, path: str) -> DiskImage:
         try:
             return await asyncio.to_thread(_image, Path(path))
         except OSError as error:
@@ -65,7 +65,7 @@ def _images(out: Path) -> list[Path]:
     return sorted(path for path in out.rglob("*.qcow2") if path.is_file())
 
 
-def _image(path: Path) -> Image:
+def _image(path: Path) -> DiskImage:
     size, found = 0, hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -75,4 +75,4 @@ def _image(path: Path) -> Image:
             found.update(chunk)
     if size == 0:
         raise UsageError(f"{path} is empty")
-    return Image(str(path.absolute()), size, found.hexdigest())
+    return DiskImage(str(path.absolute()), size, found.hexdigest())

@@ -14,7 +14,7 @@ from cockpit.adapters.proxmox.calls import Call
 from cockpit.adapters.proxmox.cluster import ProxmoxCluster
 from cockpit.adapters.proxmox.errors import CutShort
 from cockpit.adapters.proxmox.upload import Upload
-from cockpit.domain.images import TAG, Image, Template
+from cockpit.domain.templates import TAG, DiskImage, Template
 
 UPLOAD = 4 * 3600.0
 """Seconds; one that stalls ends much sooner."""
@@ -24,7 +24,7 @@ class ProxmoxTemplates:
     def __init__(self, cluster: ProxmoxCluster) -> None:
         self._cluster = cluster
 
-    def commands(self, template: Template, image: Image) -> tuple[str, ...]:
+    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
         inbox = f"{template.node}:/var/lib/vz/import/{image.file}"
         return (
             f"{shlex.join(('scp', image.path, inbox))}  # where {template.inbox} is a folder there",
@@ -32,13 +32,13 @@ class ProxmoxTemplates:
             _command(_convert(template)),
         )
 
-    async def sent(self, template: Template, image: Image) -> bool:
+    async def sent(self, template: Template, image: DiskImage) -> bool:
         """GET /nodes/{node}/storage/{storage}/content"""
         rows = await self._cluster.contents(template.node, template.inbox, "import")
         volume = _volume(template, image)
         return any(isinstance(row, dict) and row.get("volid") == volume and row.get("size") == image.size for row in rows)
 
-    async def send(self, template: Template, image: Image, told: Callable[[int], None]) -> str:
+    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
         """POST /nodes/{node}/storage/{storage}/upload; the node compares the checksum before it puts the file in its place."""
         loop = asyncio.get_running_loop()
         fields = {"content": "import", "checksum-algorithm": "sha256", "checksum": image.digest}
@@ -50,7 +50,7 @@ class ProxmoxTemplates:
         call = Call("POST", ("nodes", template.node, "storage", template.inbox, "upload"))
         return await self._cluster.upload(call, upload, UPLOAD)
 
-    async def create(self, template: Template, image: Image) -> str:
+    async def create(self, template: Template, image: DiskImage) -> str:
         """POST /nodes/{node}/qemu"""
         return await self._cluster.begin_task(_create(template, image))
 
@@ -62,7 +62,7 @@ class ProxmoxTemplates:
         """DELETE /nodes/{node}/qemu/{vmid}"""
         return await self._cluster.begin_task(Call("DELETE", ("nodes", node, "qemu", str(vmid))))
 
-    async def discard(self, template: Template, image: Image) -> None:
+    async def discard(self, template: Template, image: DiskImage) -> None:
         """DELETE /nodes/{node}/storage/{storage}/content/{volume}"""
         path = ("nodes", template.node, "storage", template.inbox, "content", _volume(template, image))
         try:
@@ -71,11 +71,11 @@ class ProxmoxTemplates:
             return  # it is gone, or it is found there the next time
 
 
-def _volume(template: Template, image: Image) -> str:
+def _volume(template: Template, image: DiskImage) -> str:
     return f"{template.inbox}:import/{image.file}"
 
 
-def _create(template: Template, image: Image) -> Call:
+def _create(template: Template, image: DiskImage) -> Call:
     """UEFI without Microsoft's keys, which would refuse an unsigned boot loader; a console on the serial port."""
     return Call(
         "POST",

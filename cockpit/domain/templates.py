@@ -8,7 +8,7 @@ TAG = "cockpit-image"
 """The tag of every template that cockpit made; without it none is ever replaced."""
 
 
-class Image(Struct, frozen=True):
+class DiskImage(Struct, frozen=True):
     """A qcow2 file on this machine."""
 
     path: str
