@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
@@ -124,6 +125,7 @@ class Cockpit(Struct):
     guests: GuestActions
     services: ServiceActions
     doctor: Doctor
+    images: ImageActions
     gate: Gate
     audit: AuditLog
     runs: Runs

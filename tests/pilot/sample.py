@@ -19,6 +19,7 @@ from cockpit.actions.deploy import NOTHING, Deploy
 from cockpit.actions.doctor import Doctor
 from cockpit.actions.files import FileActions
 from cockpit.actions.guests import GuestActions
+from cockpit.actions.images import ImageActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
@@ -57,6 +58,7 @@ from tests.pilot.sample_services import SampleContainers, SampleEngine, SampleHo
 from tests.unit.clinic import Clinic
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_containers import FakeShell
+from tests.unit.fake_images import FakeImageBuilder
 
 NOW = 1766239631.0
 M, H, D = 60.0, 3600.0, 86400.0
@@ -606,6 +608,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {}, operations, clock),
         audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0", doctor=Doctor(lambda: _clinic().context()),
     )  # fmt: skip

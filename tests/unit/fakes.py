@@ -18,6 +18,7 @@ from cockpit.actions.deploy import Deploy
 from cockpit.actions.doctor import Doctor
 from cockpit.actions.files import FileActions
 from cockpit.actions.guests import GuestActions
+from cockpit.actions.images import ImageActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.releases import ReadOnly, Releases
 from cockpit.actions.resume import Resume
@@ -38,6 +39,7 @@ from tests.unit.clinic import Clinic
 from tests.unit.fake_clock import START, FakeClock, sha
 from tests.unit.fake_containers import FakeEngine, FakeShell, service
 from tests.unit.fake_host import FakeHost, Trouble
+from tests.unit.fake_images import FakeImageBuilder
 
 __all__ = ["START", "FakeAudit", "FakeClock", "FakeEngine", "FakeHost", "FakeRepository", "Homelab", "Trouble"]
 __all__ += ["homelab", "service", "sha", "until"]
@@ -229,6 +231,9 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
         services=ServiceActions(engines, hosts, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada", "laptop",
                                 FakeShell(), gate, audit),
-        doctor=Doctor(lambda: Clinic().context()), version="0", closing=tuple(h.close for h in hosts.values()),
+        doctor=Doctor(lambda: Clinic().context()),
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {},
+                            Operations(clock, audit, gate, "ada", "laptop"), clock),
+        version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit, builder)
