@@ -68,7 +68,7 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     **{kind.__name__: (_RUN, kind, ()) for kind in EVENTS},
     "Created": ("init", None, (
         ("directory", "string"), ("host", "string"), ("commit", "string"), ("files", "list of string"), *_SECRETS,
-        ("next", "list of object with `what` and `command`"))),
+        ("next", "list of object with `what` and `commands`"))),
     "Renewed": ("secrets new", None, (("files", "list of string"), ("removed", "list of string"), *_SECRETS)),
     "Outcome": (_RUN, events.Outcome, (("result", "string"), ("dropped", "integer"))),
 }  # fmt: skip

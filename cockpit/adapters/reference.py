@@ -11,7 +11,17 @@ import cockpit
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.files import NewFile
 
-PARTS = ("cockpit.yaml", ".sops.yaml", "nix", "compose", "secrets", "tofu", ".github/workflows")
+PARTS = (
+    "cockpit.yaml",
+    ".sops.yaml",
+    "nix",
+    "compose",
+    "secrets",
+    "tofu",
+    ".github/workflows",
+    "requirements/run.txt",
+    "requirements/build.txt",
+)
 """What of the top belongs to a homelab; a part that is not there is left out."""
 _JUNK = re.compile(
     r"(?:^|/)(?:\.terraform|__pycache__|\.DS_Store|result)(?:/|$)|\.(?:tfstate|tfplan)(?:\.|$)|(?:^|/)\.terraform\.tfstate|~$|\.swp$"

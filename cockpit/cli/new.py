@@ -61,11 +61,10 @@ def _init(args: argparse.Namespace, open_init: OpenInit, out: Pipe, ask: Asker |
     fields: dict[str, Any] = {
         "directory": args.directory, "host": answers.host, "commit": made.commit, "files": list(made.files),
     }  # fmt: skip
-    steps = [(what, command) for what, command in made.steps]
     if args.output == "json":
         shown = _json(args, made.values, made.readers, made.proof, keys)
         kept = None if made.kept is None else str(made.kept)
-        next_steps = [{"what": what, "command": command} for what, command in steps]
+        next_steps = [{"what": step.what, "commands": list(step.commands)} for step in made.steps]
         out.line(json.dumps({"event": "Created", **fields, "key_file": kept, **shown, "next": next_steps}))
         return Exit.DONE
     out.line()
@@ -73,9 +72,10 @@ def _init(args: argparse.Namespace, open_init: OpenInit, out: Pipe, ask: Asker |
     _text(out, made.values, made.proof, keys, "" if made.kept is None else str(made.kept), new=not ask)
     out.line()
     out.line(f"Next, in {plain(args.directory)}:")
-    for number, (what, command) in enumerate(steps, 1):
-        out.line(f"  {number}. {what}")
-        out.line(f"       {command}")
+    for number, step in enumerate(made.steps, 1):
+        out.line(f"  {number}. {step.what}")
+        for command in step.commands:
+            out.line(f"       {command}")
     return Exit.DONE
 
 

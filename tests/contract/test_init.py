@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from cockpit import __version__
 from cockpit.adapters.keys import SystemKeys
 from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from scripts.paths import TOP
-from tests.contract.new_homelab import Person, decrypt, dotted, new_key, secrets, yaml
+from tests.contract.new_homelab import Person, decrypt, dotted, new_key, secrets, sops, yaml
 
 STORED = "--i-stored-the-recovery-key"
 EXAMPLE_KEY = TOP / "secrets/example.agekey"
@@ -170,8 +171,6 @@ def test_the_recovery_key_is_tried_by_the_command_of_the_readme(made: tuple[Pers
     (command,) = re.findall(r"^\$ \((read .*)\)$", (lab / "README.md").read_text(), re.M)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    from tests.contract.new_homelab import sops
-
     (bin_folder / "sops").symlink_to(sops())
     done = subprocess.run(
         ["bash", "-c", command],
@@ -184,6 +183,60 @@ def test_the_recovery_key_is_tried_by_the_command_of_the_readme(made: tuple[Pers
     )
     assert done.returncode == 0, done.stderr
     assert "traefik-dashboard: " in done.stdout
+
+
+def test_the_command_that_gives_the_host_its_key(made: tuple[Person, Path, str], tmp_path: Path) -> None:
+    """As it stands in the README, with an `ssh`, a `sudo` and a `systemctl` that stay on this machine."""
+    person, lab, text = made
+    (command,) = re.findall(r"^ +(sops decrypt .*ssh_host_ed25519_key.*)$", (lab / "README.md").read_text(), re.M)
+    assert command in text and " ssh admin@ADDRESS " in command
+    tools, ssh = tmp_path / "bin", tmp_path / "etc-ssh"
+    tools.mkdir()
+    ssh.mkdir()
+    (ssh / "ssh_host_ed25519_key").write_text("of the first boot")
+    (tools / "sops").symlink_to(sops())
+    for name, script in (("ssh", 'exec sh -c "$2"'), ("sudo", 'exec "$@"'), ("systemctl", f'echo "$@" >{tmp_path}/restarted')):
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    env = person.environment() | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", command.replace("/etc/ssh", str(ssh))], cwd=lab, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    key = yaml(lab / "cockpit.yaml")["hosts"]["nest"]["host_key"]
+    assert (ssh / "ssh_host_ed25519_key.pub").read_text().strip() == key
+    assert stat.S_IMODE((ssh / "ssh_host_ed25519_key").stat().st_mode) == 0o600
+    assert SystemKeys().public(Secret((ssh / "ssh_host_ed25519_key").read_bytes())) == (key,)
+    assert (tmp_path / "restarted").read_text() == "restart sshd\n"
+    assert sorted(path.name for path in ssh.iterdir()) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
+
+
+def test_a_decryption_that_fails_leaves_the_host_its_key(made: tuple[Person, Path, str], tmp_path: Path) -> None:
+    command = re.findall(r"^ +sops decrypt .*(ssh admin.*ssh_host_ed25519_key.*)$", (made[1] / "README.md").read_text(), re.M)[0]
+    script = command.partition(" ")[2].partition(" ")[2].strip("'").removeprefix("sudo sh -c ").strip('"')
+    (tmp_path / "ssh_host_ed25519_key").write_text("of the first boot")
+    argv = ["sh", "-c", script.replace("/etc/ssh", str(tmp_path))]
+    assert subprocess.run(argv, input="", text=True, capture_output=True, check=False).returncode != 0
+    assert (tmp_path / "ssh_host_ed25519_key").read_text() == "of the first boot"
+
+
+def test_doctor_finds_nothing_to_mend(made: tuple[Person, Path, str]) -> None:
+    person, lab, _ = made
+    done = person.cockpit("doctor", "--offline", cwd=lab)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing has to be mended" in done.stdout and "backup.repository is still a placeholder" in done.stdout
+
+
+def test_the_workflows_install_what_made_them(made: tuple[Person, Path, str]) -> None:
+    _, lab, _ = made
+    workflows = sorted((lab / ".github/workflows").iterdir())
+    assert {"deploy.yml"} <= {path.name for path in workflows}
+    for path in workflows:
+        text = path.read_text()
+        found = re.findall(r"^ *COCKPIT: (.*)$", text, re.M)
+        assert found == [f"cockpit-homelab=={__version__}"] * len(found) and len(found) == text.count("COCKPIT:")
+        for name in re.findall(r"-r (\S+)", text):
+            assert (lab / name).read_bytes() == (TOP / name).read_bytes()
 
 
 def test_what_is_open_and_what_comes_next_is_told(made: tuple[Person, Path, str]) -> None:

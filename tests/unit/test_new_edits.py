@@ -137,6 +137,19 @@ def test_no_address() -> None:
     assert KEY in caught.value.hint
 
 
+def test_a_workflow_installs_this_cockpit() -> None:
+    text = "env:\n  # Where cockpit comes from: this checkout. `cockpit init` writes another.\n  COCKPIT: .\njobs: {}\n"
+    made = edits.workflow(text, "1.2.3")
+    assert made == "env:\n  # Its dependencies are pinned by hash: requirements/\n  COCKPIT: cockpit-homelab==1.2.3\njobs: {}\n"
+    assert edits.workflow("on: push\n", "1.2.3") == "on: push\n"
+
+
+@pytest.mark.parametrize("text", ["  COCKPIT: ./deep\n", '  COCKPIT: "."\n', "  COCKPIT: .\n  COCKPIT: git+x\n"])
+def test_a_workflow_that_installs_in_another_way(text: str) -> None:
+    with pytest.raises(CockpitError, match="cannot be edited"):
+        edits.workflow(text, "1.2.3")
+
+
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 

@@ -136,6 +136,24 @@ def tfvars(text: str, old: str, new: str, proxmox: Proxmox | None) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
+def workflow(text: str, version: str) -> str:
+    """A workflow that installs this cockpit, where the reference's installs the checkout."""
+    text = re.sub(
+        r"^( *)# Where cockpit comes from: this checkout\..*$",
+        r"\1# Its dependencies are pinned by hash: requirements/",
+        text,
+        flags=re.MULTILINE,
+    )
+    text = re.sub(r"^( *COCKPIT): \.$", rf"\1: cockpit-homelab=={version}", text, flags=re.MULTILINE)
+    if re.search(r"\bCOCKPIT:(?! cockpit-homelab==)", text):
+        raise CockpitError(
+            "a workflow of the reference homelab cannot be edited",
+            "it installs cockpit in an unknown way",
+            "install cockpit again",
+        )
+    return text
+
+
 def renamed(text: str, old: str, new: str) -> str:
     """Text in which paths and names of the host are another's."""
     text = re.sub(rf"(?<![\w-])(secrets|hosts)/{re.escape(old)}(?![\w-])", rf"\1/{new}", text)

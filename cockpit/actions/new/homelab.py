@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from cockpit.actions.new import edits
 from cockpit.actions.new.answers import Answers
-from cockpit.actions.new.plant import TFVARS, plant
-from cockpit.actions.new.readme import steps
+from cockpit.actions.new.plant import plant
+from cockpit.actions.new.readme import Step
 from cockpit.actions.sealing import makers
 from cockpit.actions.sealing.makers import Values
 from cockpit.actions.sealing.readers import RULES, Readers, check, rules
@@ -46,7 +46,7 @@ class Made(Struct, frozen=True):
     proof: Proof
     kept: Path | None
     """Where the operator's new key is."""
-    steps: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
 
 
 class Workshop(Struct, frozen=True):
@@ -70,6 +70,7 @@ class Init:
         open_store: OpenStore,
         load: Callable[[str], Any],
         settings: Callable[[Path], Settings],
+        version: str,
     ) -> None:
         self._reference = reference
         self._tree = tree
@@ -77,6 +78,7 @@ class Init:
         self._open_store = open_store
         self._load = load
         self._settings = settings
+        self._version = version
 
     async def execute(self, wanted: Wanted) -> Made:
         """On any failure, and when it is interrupted, nothing is left: no folder, no key."""
@@ -96,7 +98,8 @@ class Init:
 
     async def _make(self, wanted: Wanted) -> Made:
         answers, readers = wanted.answers, wanted.readers
-        files, template = plant(self._reference, answers, self._load)
+        made_host_key = answers.host in wanted.privates
+        files, template, first = plant(self._reference, answers, self._load, version=self._version, made_host_key=made_host_key)
         check(readers, template.hosts())
         key = readers.hosts[answers.host]
         settings = edits.pin_host_key(files["cockpit.yaml"].data.decode(), answers.host, key)
@@ -117,7 +120,7 @@ class Init:
             readers,
             proof,
             self._keys.place if wanted.operator is not None else None,
-            steps(answers, made_host_key=answers.host in host_keys, tofu=TFVARS in files),
+            first,
         )
 
     def _check_settings(self, answers: Answers, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cockpit.actions.new import edits
 from cockpit.actions.new.answers import Answers
-from cockpit.actions.new.readme import IGNORED, readme
+from cockpit.actions.new.readme import IGNORED, Step, readme, steps
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.files import NewFile
 from cockpit.domain.keys import EXAMPLE
@@ -19,6 +19,7 @@ OWN = (".github/workflows/ci.yml", ".sops.yaml")
 PLAIN_SECRETS = (TEMPLATE, "secrets/README.md")
 """Of secrets/, what is copied; the rest is made anew."""
 NEEDED = ("cockpit.yaml", "nix/flake.nix", "nix/flake.lock", TEMPLATE)
+WORKFLOWS = ".github/workflows/"
 TFVARS = "tofu/homelab.auto.tfvars.json"
 HOST_PROGRAMS = ("nix/lib/", "nix/modules/", "nix/programs/", "nix/packages/", "nix/flake.lock")
 """The same in every homelab: no word in them is anybody's."""
@@ -28,8 +29,13 @@ EXAMPLES = {"domain": "home.example.org", "email": "you@example.org", "timezone"
 Files = dict[str, NewFile]
 
 
-def plant(reference: Mapping[str, NewFile], answers: Answers, load: Callable[[str], Any]) -> tuple[Files, Template]:
-    """(files, the template of its secrets). Encrypted files and .sops.yaml are not among them."""
+def plant(
+    reference: Mapping[str, NewFile], answers: Answers, load: Callable[[str], Any], *, version: str, made_host_key: bool
+) -> tuple[Files, Template, tuple[Step, ...]]:
+    """(files, the template of its secrets, what comes next). Encrypted files and .sops.yaml are not among the files.
+
+    `version` is that of the cockpit that the workflows install.
+    """
     if missing := [path for path in NEEDED if path not in reference]:
         raise CockpitError("the reference homelab is not whole", f"it has no {', '.join(missing)}", "install cockpit again")
     template = parse(load(_text(reference[TEMPLATE])))
@@ -38,18 +44,19 @@ def plant(reference: Mapping[str, NewFile], answers: Answers, load: Callable[[st
     for path, file in reference.items():
         if path in OWN or (path.startswith("secrets/") and path not in PLAIN_SECRETS):
             continue
-        out[edits.renamed(path, old, new)] = NewFile(_edited(path, file.data, old, answers), file.executable)
+        out[edits.renamed(path, old, new)] = NewFile(_edited(path, file.data, old, answers, version), file.executable)
     folder = f"nix/hosts/{new}/"
     if f"{folder}default.nix" not in out:
         raise CockpitError("the reference homelab is not whole", f"it has no nix/hosts/{old}/default.nix")
     out[f"{folder}site.nix"] = NewFile(edits.site(new, answers.timezone, answers.admin, answers.deploy).encode())
-    out["README.md"] = NewFile(readme(answers, TFVARS in out).encode())
+    first = steps(answers, made_host_key=made_host_key, tofu=TFVARS in out)
+    out["README.md"] = NewFile(readme(answers, first, TFVARS in out).encode())
     out[".gitignore"] = NewFile(IGNORED.encode())
     _nothing_left(out, old, new)
-    return out, parse(load(_text(out[TEMPLATE])))
+    return out, parse(load(_text(out[TEMPLATE]))), first
 
 
-def _edited(path: str, data: bytes, old: str, answers: Answers) -> bytes:
+def _edited(path: str, data: bytes, old: str, answers: Answers, version: str) -> bytes:
     if path.startswith(HOST_PROGRAMS):
         return data
     try:
@@ -68,6 +75,8 @@ def _edited(path: str, data: bytes, old: str, answers: Answers) -> bytes:
         text = edits.template(text, old, new)
     elif path == TFVARS:
         text = edits.tfvars(text, old, new, proxmox)
+    elif path.startswith(WORKFLOWS):
+        text = edits.workflow(text, version)
     elif path == "secrets/README.md":
         text = edits.without(text, "example").replace(f"`{old}/", f"`{new}/")
     text = edits.renamed(text, old, new)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cockpit.actions.new.answers import Answers
 
 RECOVER = (
@@ -22,38 +24,57 @@ keys.txt
 """
 
 
-def steps(answers: Answers, *, made_host_key: bool, tofu: bool) -> tuple[tuple[str, str], ...]:
-    """(what, command) of the three things that come next."""
-    fill = ("Fill in what is still missing, and see what else this machine lacks:", "cockpit doctor")
-    if tofu and answers.proxmox is not None:
-        machine = (
-            "cockpit image build && cockpit image upload && (cd tofu && ./with-secrets tofu init && ./with-secrets tofu apply)"
-        )
-        make = ("Make the machine:", machine)
-    elif made_host_key:
-        make = ("Give the machine (NixOS, ssh for root) the host key that was made for it:", install_host_key(answers.host))
+class Step(Struct, frozen=True):
+    """Something that comes next."""
+
+    what: str
+    commands: tuple[str, ...]
+
+
+def steps(answers: Answers, *, made_host_key: bool, tofu: bool) -> tuple[Step, ...]:
+    """The three things that come next. ADDRESS in them is what the machine has before it is in the tailnet."""
+    host = answers.host
+    fill = Step("Fill in what is missing (sops edit FILE, then commit), and see what this machine lacks:", ("cockpit doctor",))
+    ours = tofu and answers.proxmox is not None
+    user = "admin" if ours else "root"
+    if ours:
+        apply = "tofu/with-secrets tofu init && tofu/with-secrets tofu apply"
+        machine = Step("Make the machine, from an image of the host:", ("cockpit image build && cockpit image upload", apply))
     else:
-        make = ("Make sure that the host answers with the key that is pinned:", f"ssh-keyscan -t ed25519 {answers.address}")
-    return (
-        fill,
-        make,
-        (
-            "First contact, then every later change:",
-            f"cockpit bootstrap {answers.host} && cockpit deploy --yes --approve-host {answers.host}",
-        ),
+        machine = Step(
+            "Have a machine with NixOS, that lets root in by ssh and is in the tailnet, and see that it answers:",
+            (f"ssh root@{answers.address} nixos-version",),
+        )
+    contact = [f"cockpit bootstrap {host}{' --user admin' if ours else ''} --yes --approve-host {host}"]
+    if ours:
+        contact.insert(0, join(host, user))
+    if made_host_key:
+        contact.insert(0, install_host_key(host, user, "ADDRESS" if ours else answers.address))
+    why = (
+        "First contact. ssh shows the machine's present fingerprint: compare it with the machine's console."
+        if made_host_key
+        else "First contact:"
     )
+    return fill, machine, Step(why, tuple(contact))
 
 
-def install_host_key(host: str, target: str = "") -> str:
-    """A command that puts the private host key of the repository onto the host; it goes through a pipe alone."""
-    return (
-        f"sops decrypt --extract '[\"{host}\"]' secrets/operator/host-keys.yaml | ssh root@{target or host} "
-        "'umask 077; cat >/etc/ssh/ssh_host_ed25519_key; ssh-keygen -yf /etc/ssh/ssh_host_ed25519_key"
-        " >/etc/ssh/ssh_host_ed25519_key.pub; systemctl restart sshd'"
+def install_host_key(host: str, user: str, address: str) -> str:
+    """A command that makes the private key of the repository the host's own; it goes through a pipe alone."""
+    script = (
+        "cd /etc/ssh && umask 077 && cat >new && ssh-keygen -yf new >new.pub"
+        " && mv new ssh_host_ed25519_key && mv new.pub ssh_host_ed25519_key.pub && systemctl restart sshd"
     )
+    inside = f"'{script}'" if user == "root" else f"'sudo sh -c \"{script}\"'"
+    return f"sops decrypt --extract '[\"{host}\"]' secrets/operator/host-keys.yaml | ssh {user}@{address} {inside}"
 
 
-def readme(answers: Answers, tofu: bool) -> str:
+def join(host: str, user: str) -> str:
+    """A command by which the machine joins the tailnet."""
+    key = f'sops decrypt --extract \'["tailscale"]["auth-key"]\' secrets/{host}/system.yaml'
+    return f"{key} | ssh {user}@ADDRESS 'sudo tailscale up --auth-key=file:/dev/stdin --hostname={host}'"
+
+
+def readme(answers: Answers, first: tuple[Step, ...], tofu: bool) -> str:
     rows = [
         ("`cockpit.yaml`", "hosts, projects, which secret goes where, deadlines, health checks"),
         ("`nix/`", f"the hosts; `nix/hosts/{answers.host}/site.nix` says who gets in"),
@@ -63,6 +84,10 @@ def readme(answers: Answers, tofu: bool) -> str:
     if tofu:
         rows.append(("`tofu/`", "the virtual machines, and the tailnet's policy"))
     table = "\n".join(f"| {where} | {what} |" for where, what in rows)
+    begin = "\n".join(
+        f"{number}. {step.what}\n\n" + "".join(f"       {command}\n" for command in step.commands)
+        for number, step in enumerate(first, 1)
+    )
     return f"""# {answers.host}
 
 A homelab as code, made by `cockpit init`.
@@ -78,9 +103,14 @@ $ cockpit plan          # what a deploy would change
 $ cockpit deploy --headless --yes --approve-host {answers.host}
 ```
 
-Private: the files here are not secret in plain text, but they say where you live. Keep the repository private.
+## Once
 
-Who can read the secrets: the keys in `.sops.yaml`. The recovery key is kept offline, by you. Try it once a year: paste it into
+{begin}
+## Secrets
+
+Keep the repository private: what stands here in plain text is not secret, but it says what there is, and where.
+
+The keys in `.sops.yaml` can read the secrets. The recovery key is kept offline, by you. Try it once a year; paste it into
 
 ```console
 $ ({RECOVER})
