@@ -39,7 +39,7 @@ ran: set[str] = set()
 
 def readme(start: str) -> list[str]:
     """The words of README's command that begins so, which is then one that ran."""
-    found = next(command for command in commands() if command == start or " " in start and command.startswith(f"{start} "))
+    found = next(command for command in commands() if command == start or (" " in start and command.startswith(f"{start} ")))
     ran.add(found)
     return found.split()
 
