@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cockpit.actions.doctor import Context, Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
     from cockpit.actions.new.homelab import Workshop
     from cockpit.actions.operations import Operations
     from cockpit.actions.releases import ReadOnly, Releases
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from cockpit.adapters.nixos.checkup import NixosCheckup
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
+    from cockpit.adapters.proxmox.templates import ProxmoxTemplates
     from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
@@ -186,6 +188,18 @@ def open_cockpit(
         made.changed.append(lambda name: guests.clusters[name].poke())
         return made
 
+    def template_store(name: str) -> ProxmoxTemplates:
+        from cockpit.adapters.proxmox.templates import ProxmoxTemplates
+
+        return ProxmoxTemplates(clusters[name])
+
+    def image_actions() -> ImageActions:
+        from cockpit.actions.images import ImageActions
+        from cockpit.adapters.nixos.image import NixImageBuilder
+
+        stores = {name: later(partial(template_store, name)) for name in settings.clusters}
+        return ImageActions(settings, repository, NixImageBuilder(settings.root), clusters, stores, operations(), clock)
+
     def service_actions() -> ServiceActions:
         from cockpit.actions.services import ServiceActions
         from cockpit.adapters.docker.shell import SystemShell
@@ -251,6 +265,7 @@ def open_cockpit(
         file_actions=later(file_actions),
         guests=later(guest_actions),
         services=later(service_actions),
+        images=later(image_actions),
         gate=gate,
         audit=audit,
         runs=runs,
@@ -328,8 +343,6 @@ def open_doctor(*, config: str | None = None, known_hosts: str | None = None) ->
             return made
 
         return Doctor(machine)
-    if cockpit.doctor is None:
-        raise AssertionError("every homelab is wired with it")
     return cockpit.doctor.closed_by(cockpit.close)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
@@ -123,6 +124,8 @@ class Cockpit(Struct):
     file_actions: FileActions
     guests: GuestActions
     services: ServiceActions
+    doctor: Doctor
+    images: ImageActions
     gate: Gate
     audit: AuditLog
     runs: Runs
@@ -132,7 +135,6 @@ class Cockpit(Struct):
     version: str
     closing: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What holds connections; closed in order."""
-    doctor: Doctor | None = None
 
     async def close(self) -> None:
         await self.runs.close()

@@ -52,7 +52,9 @@ class SystemMachine:
             colours = 256
         else:
             colours = 0 if term in ("", "dumb") else 8
-        return Terminal(sys.stdout.isatty(), term, colours, (sys.stdout.encoding or "").lower())
+        out = sys.__stdout__  # the terminal UI puts something else in the place of sys.stdout
+        tty = out is not None and out.isatty()
+        return Terminal(tty, term, colours, (out.encoding if out is not None else "").lower())
 
     def status(self, path: Path) -> FileState | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from cockpit.cli import grammar_adopt, grammar_doctor, grammar_new, grammar_release, grammar_upkeep
+from cockpit.cli import grammar_adopt, grammar_doctor, grammar_images, grammar_new, grammar_release, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -73,6 +73,7 @@ def build(version: str) -> argparse.ArgumentParser:
     grammar_new.add(commands, EXITS)
     grammar_doctor.add(commands, OUTPUTS, EXITS)
     grammar_adopt.add(commands, _command)
+    grammar_images.add(commands, _command)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")

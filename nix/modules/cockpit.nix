@@ -142,7 +142,7 @@ in
       before = [ "docker.service" ];
       after = [ "local-fs.target" ];
       reloadIfChanged = true;
-      # not even by the switch to a system without cockpit
+      # also where the system that comes has no cockpit: a host that leaves it, or goes back to before its first contact
       unitConfig.X-StopOnRemoval = false;
       serviceConfig = {
         Type = "oneshot";

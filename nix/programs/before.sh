@@ -182,5 +182,9 @@ remove_arrivals() { # NEW-MANIFEST OLD-MANIFEST -> 0, or 1 with FAIL_WHY
     fi
     restore_directory "$directory" whole
   done 3< <(arrivals "$1" absent)
-  [ -n "$2" ] || { durable_remove "$OWNED" && rm -rf "$SECRETS" "$SECRETS.d"/*; }
+  [ -z "$2" ] || return 0
+  # its file is gone, so that docker does not ask for it any more
+  systemctl stop cockpit-secrets.service >/dev/null 2>&1 || true
+  rm -rf "$SECRETS" "$SECRETS.d"/*
+  durable_remove "$OWNED"
 }

@@ -48,6 +48,8 @@ open_the_attempt() { # REQUEST [OVER]: durable, roots first, before the first ch
   close_the_one_before
   # what an earlier cockpit left behind on a host that has none is nobody's
   [ -n "$OLD_MANIFEST" ] || [ -n "$over" ] || durable_remove "$OWNED"
+  # and a unit that outlived its file, which docker does not ask for any more: one that is active would not be started
+  [ -n "$OLD_MANIFEST" ] || systemctl stop cockpit-secrets.service >/dev/null 2>&1 || true
   # a tag that moves would take the old image with it
   jq -r '.images | to_entries[] | .value' <<<"$content" | sort -u | while IFS= read -r id; do docker tag "$id" "cockpit/keep:$RUN-${id:7:12}" 2>/dev/null || true; done
 }

@@ -63,7 +63,12 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
-      - run: ssh -o StrictHostKeyChecking=no root@192.0.2.15 <deploy.sh
+      - run: |
+          ssh -o StrictHostKeyChecking=no root@192.0.2.15 <<'EOF'
+          rm -rf /etc/nixos/* && git clone https://example.org/homelab.git /tmp/homelab && cp -r /tmp/homelab/nixos/* /etc/nixos/
+          nixos-rebuild switch
+          rsync -a --delete /tmp/homelab/containers/ /opt/containers/
+          EOF
 """
 TOFU = """\
 resource "proxmox_vm_qemu" "nixos" {

@@ -15,8 +15,10 @@ from typing import Any, cast
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.doctor import Doctor
 from cockpit.actions.files import FileActions
 from cockpit.actions.guests import GuestActions
+from cockpit.actions.images import ImageActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.releases import ReadOnly, Releases
 from cockpit.actions.resume import Resume
@@ -33,9 +35,11 @@ from cockpit.domain.services import LogLine
 from cockpit.domain.settings import HostSettings, ProjectSettings, SecretSettings, Settings, Timing, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
+from tests.unit.clinic import Clinic
 from tests.unit.fake_clock import START, FakeClock, sha
 from tests.unit.fake_containers import FakeEngine, FakeShell, service
 from tests.unit.fake_host import FakeHost, Trouble
+from tests.unit.fake_images import FakeImageBuilder
 
 __all__ = ["START", "FakeAudit", "FakeClock", "FakeEngine", "FakeHost", "FakeRepository", "Homelab", "Trouble"]
 __all__ += ["homelab", "service", "sha", "until"]
@@ -227,6 +231,9 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
         services=ServiceActions(engines, hosts, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada", "laptop",
                                 FakeShell(), gate, audit),
+        doctor=Doctor(lambda: Clinic().context()),
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {},
+                            Operations(clock, audit, gate, "ada", "laptop"), clock),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit, builder)

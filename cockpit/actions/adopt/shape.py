@@ -24,6 +24,7 @@ _MEMBER = re.compile(r"\s*\"?([A-Za-z0-9_-]+)\"?\s*=\s*[^;{\[(]*(?:nixosSystem|i
 _ADDRESS = re.compile(r"\baddress\s*=\s*\"(\d{1,3}(?:\.\d{1,3}){3})\"")
 _STATE = re.compile(r"system\.stateVersion\s*=\s*\"(\d\d\.\d\d)\"")
 _GUEST = re.compile(r"resource\s+\"proxmox_[a-z_]+\"\s+\"([^\"]+)\"\s*\{(.*?)^\}", re.DOTALL | re.MULTILINE)
+_INPUTS = re.compile(r"^\s*inputs\s*[.=]", re.MULTILINE)
 _VMID = re.compile(r"^\s*vmid\s*=\s*(\d+)", re.MULTILINE)
 _RECIPIENT = re.compile(r"recipient\"?[=:]\s*\"?(age1[0-9a-z]{20,}|ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+)")
 _DEPLOYS = re.compile(r"nixos-rebuild|docker[ -]compose|rsync")
@@ -47,6 +48,7 @@ class Shape(Struct, frozen=True):
     """Where flake.nix is, or would be; empty for the top."""
     flake: str | None
     locked: bool
+    """It has a lock, or nothing to be locked."""
     hosts: tuple[str, ...]
     """nixosConfigurations of the flake."""
     configuration: bool
@@ -90,7 +92,7 @@ def read(root: Path, flake_folder: str | None = None, projects_folder: str | Non
         root=root,
         flake_folder=folder,
         flake=flake,
-        locked=(at / "flake.lock").is_file(),
+        locked=(at / "flake.lock").is_file() or (flake is not None and not _INPUTS.search(flake)),
         hosts=hosts_of(flake or ""),
         configuration=(at / "configuration.nix").is_file(),
         revision_set="configurationRevision" in modules,

@@ -219,7 +219,10 @@ def lock(project: Project) -> Iterator[Finding]:
     if project.lock is None:
         if wanted:
             yield note(
-                f"{project.name}: images are not pinned by digest", "a tag can move between two deploys", fix, project.file
+                f"{project.name}: images are not pinned by digest",
+                "a tag can move between two deploys",
+                "cockpit lock",
+                project.file,
             )
         return
     locked = {name: (node.get("image").text, line) for name, line, node in project.lock.get("services").merged()}

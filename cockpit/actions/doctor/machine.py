@@ -110,7 +110,8 @@ async def _program(program: Program, context: Context) -> Found:
         yield told(f"{program.name} does not say its version", f"{path} ended with {said.code}", f"{path} {program.ask[0]}")
     elif version < program.least:
         least = ".".join(map(str, program.least))
-        yield told(f"{program.name} {shown} is old", f"{least} or newer is needed", await install(context, program))
+        fix = "https://nixos.org/download" if program.name == "nix" else await install(context, program)
+        yield told(f"{program.name} {shown} is old", f"{least} or newer is needed", fix)
     else:
         yield ok(f"{program.name} {shown}")
 

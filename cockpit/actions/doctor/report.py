@@ -36,10 +36,15 @@ _WORST_FIRST = tuple(SHAPES)
 def rows(examination: Examination, width: int, *, verbose: bool = False, ascii: bool = False) -> Iterator[Row]:  # noqa: A002
     """Groups in the order of the table, in each the worst first; what is fine is folded into a number unless `verbose`."""
     page = _Page(width, verbose, ascii, _titles(examination, verbose, width))
+    folded = False
     for group in Group:
         results = [r for r in examination.results if r.check.group is group and r.findings]
         if results:
-            yield from page.group(group, results)
+            told = list(page.group(group, results))
+            if not (folded and len(told) == 1):
+                yield ()  # groups in which all is well stand together
+            folded = len(told) == 1
+            yield from told
     yield from page.summary(examination)
 
 
@@ -76,7 +81,6 @@ class _Page:
     def group(self, group: Group, results: Sequence[Result]) -> Iterator[Row]:
         counts = self._counts([finding.level for result in results for finding in result.findings])
         rule = self._width - len(group.value) - sum(len(text) for text, _ in counts) - 2
-        yield ()
         yield ((group.value, "text b"), (" " + ("-" if self._ascii else "─") * max(1, rule) + " ", "faint"), *counts)
         skipped: dict[tuple[str, str, str], list[Finding]] = {}
         by_level = sorted(results, key=lambda result: _WORST_FIRST.index(result.level))
