@@ -15,10 +15,10 @@ from cockpit.adapters import newtree, reference
 from cockpit.adapters.fileset import DiskFiles
 from cockpit.adapters.keys import SystemKeys
 from cockpit.adapters.sops.store import SopsStore
-from cockpit.domain.errors import CockpitError
+from cockpit.domain.errors import CockpitError, Refused
 from cockpit.domain.secret import Secret
 from cockpit.domain.secret_template import TEMPLATE, parse
-from cockpit.domain.settings import Settings
+from cockpit.domain.settings import Role, Settings
 from cockpit.ports import SecretStore
 
 
@@ -45,9 +45,14 @@ async def open_init(directory: str) -> Workshop:
 
 
 async def open_secrets(config: str | None) -> Bench:
-    """What `cockpit secrets new` needs. UsageError, SecretError."""
+    """What `cockpit secrets new` needs. Refused, UsageError, SecretError."""
 
-    root, identity = files.load(Path(config) if config else files.find(Path.cwd())).root, files.load_user().identity
+    root, user = files.load(Path(config) if config else files.find(Path.cwd())).root, files.load_user()
+    if user.role is Role.OBSERVE:
+        raise Refused(
+            "this role only looks", "role: observe, in your settings", "remove the line, or use the account that operates"
+        )
+    identity = user.identity
     # rules alone, which are not secret, and gone when it ends
     staging, keys = newtree.NewFolder(Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}"), SystemKeys(identity)
 
