@@ -132,7 +132,7 @@ def health(project: Project) -> Iterator[Finding]:
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
-                f"add healthcheck: to {service.name}; `docker image inspect` shows whether the image has one",
+                "add healthcheck:; docker image inspect IMAGE shows whether one is in the image",
                 project.file,
                 service.line,
             )
