@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cockpit.actions.bundle import Cockpit
     from cockpit.actions.doctor import Doctor
+    from cockpit.actions.upkeep import Upkeep
     from cockpit.domain.errors import CockpitError
     from cockpit.early import Early
 
@@ -48,11 +49,17 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    if args.command in ("init", "secrets"):
+        return _begin(args)
     if args.command == "doctor":
         return _doctor(args)
+    if args.command == "adopt":
+        return _adopt(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
+    if args.command in ("lock", "update"):
+        return _upkeep(args)
     from cockpit import early
 
     asked = early.ask(args)
@@ -65,6 +72,17 @@ def _dispatch(args: argparse.Namespace) -> int:
             asked.close()
 
 
+def _upkeep(args: argparse.Namespace) -> int:
+    from cockpit.cli import upkeep
+
+    def opened(args: argparse.Namespace) -> Upkeep:
+        from cockpit import wiring
+
+        return wiring.open_upkeep(args.config)
+
+    return int(upkeep.run(args, opened))
+
+
 def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:
     from cockpit import wiring
 
@@ -73,6 +91,7 @@ def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:
         known_hosts=args.known_hosts,
         headless=True,
         approve_hosts=getattr(args, "approve_host", ()),
+        as_user=getattr(args, "as_user", None),
         early=asked,
     )
 
@@ -126,6 +145,14 @@ def _demo(args: argparse.Namespace) -> int:
         return _tell(error)
 
 
+def _begin(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import new, output
+
+    out = output.stdout()
+    return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
+
+
 def _doctor(args: argparse.Namespace) -> int:
     from cockpit.cli import doctor
 
@@ -142,6 +169,14 @@ def _report(error: Exception) -> str:
     from cockpit.cli.defect import report
 
     return f"the report is in {report(error, __version__)}"
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import adopt
+
+    tools = adopt.Tools(wiring.reference(), wiring.survey, wiring.known_guests, adopt.asker(args.headless or args.yes))
+    return int(adopt.run(args, tools))
 
 
 def _config(args: argparse.Namespace) -> int:

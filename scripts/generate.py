@@ -183,6 +183,8 @@ def command_line() -> Iterator[str]:
     yield from _command("cockpit", parser)
     for name, child in _commands(parser):
         yield from _command(f"cockpit {name}", child)
+        for inner, below in _commands(child):
+            yield from _command(f"cockpit {name} {inner}", below)
     yield "## Exit codes\n"
     yield from table(("exit", "name"), [(str(int(item)), item.name.lower().replace("_", " ")) for item in Exit])
     order = " ".join(str(int(item)) for item in WORST_FIRST)

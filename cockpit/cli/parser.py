@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from cockpit.cli import grammar_doctor
+from cockpit.cli import grammar_adopt, grammar_doctor, grammar_images, grammar_new, grammar_release, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -44,6 +44,8 @@ def build(version: str) -> argparse.ArgumentParser:
     plan = _command(commands, "plan", "Show what a deploy would change; exit 10 when there is something to do.")
     _deploys(plan)
 
+    grammar_release.add(commands, _command, plan)
+
     rollback = _command(commands, "rollback", "Go back to an earlier generation, and hold what it leaves behind.")
     rollback.add_argument("--to", metavar="TARGET", help="generation, commit, or `good` (default: the previous good one)")
     _changes(rollback)
@@ -66,8 +68,12 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
 
     _services(commands)
+    grammar_upkeep.add(commands, _command)
 
+    grammar_new.add(commands, EXITS)
     grammar_doctor.add(commands, OUTPUTS, EXITS)
+    grammar_adopt.add(commands, _command)
+    grammar_images.add(commands, _command)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")

@@ -22,6 +22,7 @@ from cockpit.domain.settings import (
     HttpCheck,
     ProjectSettings,
     SecretSettings,
+    SecretStyle,
     Settings,
     Timing,
     Transport,
@@ -184,7 +185,8 @@ class _Reader:
         self.guests(hosts, data.get("hosts") or {}, set(data.get("clusters") or {}))
         if self.complaints:
             raise SettingsError(sorted(self.complaints, key=lambda c: c.line))
-        return Settings(root, keep, MappingProxyType(hosts), MappingProxyType(projects), MappingProxyType(clusters))
+        style = SecretStyle((data.get("secrets") or {}).get("style") or "file")
+        return Settings(root, keep, MappingProxyType(hosts), MappingProxyType(projects), MappingProxyType(clusters), style)
 
     def project(self, name: str, raw: dict[str, Any]) -> ProjectSettings | None:
         if raw.get("source") is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -32,6 +33,18 @@ def read(path: Path, complaints: list[Complaint]) -> Node:
     if len(data) > MOST:
         raise UsageError(f"{path} is too big", f"{MOST} bytes are the most")
     return parse(text, path.name, complaints)
+
+
+def plain(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """YAML as plain values. SettingsError where it is none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        why = str(error).splitlines()[0] if str(error) else "is no YAML"
+        raise SettingsError([Complaint("YAML", 1, "(syntax)", why)]) from None
 
 
 def parse(text: str, name: str, complaints: list[Complaint]) -> Node:

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from cockpit.adapters.nixos import questions
+from cockpit.adapters.nixos.contents import running
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
+from cockpit.domain.closures import package_changes
 from cockpit.domain.containers import Lifecycle
+from cockpit.domain.contents import Contents
 from cockpit.domain.errors import (
     BY_EXIT,
     BuildFailed,
@@ -37,7 +40,6 @@ COMPOSE_TIMEOUT = 1600.0
 SILENCE = 60.0
 """Seconds without an event after which a watch looks whether the connection still lives (the host says something more often)."""
 
-_PACKAGE = re.compile(r"^[0-9a-z]{32}-(.+?)(?:-([0-9].*?))?$")
 _UNIT = re.compile(r"^[A-Za-z0-9@:._\\-]+$")
 
 
@@ -48,6 +50,7 @@ class NixosHost:
         self._settings = settings
         self._ssh = ssh
         self._clock = clock
+        self._program = TRANSACTION
         self._diffs: dict[tuple[str, str], tuple[PackageChange, ...]] = {}
 
     @property
@@ -69,7 +72,7 @@ class NixosHost:
         deadline: float = 60.0,
         ssh: SshConnection | None = None,
     ) -> dict[str, Any]:
-        answer = await (ssh or self._ssh).exec(f"{TRANSACTION} {shlex.join(words)}", stdin=stdin, deadline=deadline)
+        answer = await (ssh or self._ssh).exec(f"{self._program} {shlex.join(words)}", stdin=stdin, deadline=deadline)
         return self._understood(words[0], answer.code, answer.out, answer.err)
 
     def _understood(self, verb: str, code: int, out: bytes, err: bytes) -> dict[str, Any]:
@@ -111,7 +114,7 @@ class NixosHost:
     async def build(self, run: str, commit: str) -> AsyncIterator[str | BuildResult]:
         words = shlex.join(("build", run, commit, self._settings.flake_folder, self._settings.flake_attribute))
         out, code, last = b"", 0, b""
-        async for kind, data in self._ssh.both(f"{TRANSACTION} {words} </dev/null", deadline=BUILD_TIMEOUT):
+        async for kind, data in self._ssh.both(f"{self._program} {words} </dev/null", deadline=BUILD_TIMEOUT):
             if kind == "err":
                 last = data
                 yield plain(data.decode("utf-8", "replace").rstrip("\n"))
@@ -137,7 +140,7 @@ class NixosHost:
         await self._ssh.exec("true", deadline=15.0)  # what is lost from here on may have begun
         try:
             async for kind, data in self._ssh.both(
-                f"{TRANSACTION} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
+                f"{self._program} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
             ):
                 if kind == "err":
                     told = data if data.strip() else told
@@ -215,8 +218,20 @@ class NixosHost:
             if answer.code != 0:
                 raise CockpitError("the closures could not be read", " ".join(lines(answer.err.decode("utf-8", "replace"))[-2:]))
             left, _, right = answer.out.decode("utf-8", "replace").partition("\n\n")
-            self._diffs[old, new] = tuple(_package_changes(left.split(), right.split()))
+            self._diffs[old, new] = tuple(package_changes(left.split(), right.split()))
         return self._diffs[old, new]
+
+    async def contents(self) -> Contents:
+        return await running(self._settings.name, self._asked)
+
+    async def _asked(self, script: bytes, *words: str) -> bytes:
+        """Output of a script that only reads, run by the shell there."""
+        answer = await self._ssh.exec(shlex.join(("sh", "-s", "--", *words)), stdin=script, deadline=60.0)
+        if answer.code != 0:
+            raise CockpitError(
+                f"{self._settings.name} could not be read", " ".join(lines(answer.err.decode("utf-8", "replace"))[-2:])
+            )
+        return answer.out
 
     async def units(self) -> tuple[tuple[str, str, str], ...]:
         command = "systemctl list-units --type=service,timer --all --plain --no-legend --no-pager --full"
@@ -278,27 +293,3 @@ def _event(line: bytes, position: int) -> HostEvent | None:
         done=number("done"),
         data=payload if isinstance(payload, dict) else {},
     )
-
-
-def _package_changes(old: list[str], new: list[str]) -> list[PackageChange]:
-    """Packages by name whose versions differ; several versions of one name are joined."""
-
-    def versions(paths: list[str]) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for path in paths:
-            match = _PACKAGE.match(path.rpartition("/")[2])
-            if match:
-                found.setdefault(match[1], set()).add(match[2] or "")
-        return found
-
-    before, after = versions(old), versions(new)
-    changes: list[PackageChange] = []
-    for name in sorted(before.keys() | after.keys()):
-        was, now = before.get(name), after.get(name)
-        if was != now:
-            changes.append(PackageChange(plain(name), _joined(was), _joined(now)))
-    return changes
-
-
-def _joined(versions: set[str] | None) -> str | None:
-    return None if versions is None else ", ".join(sorted(plain(v) for v in versions)) or "–"

@@ -41,7 +41,7 @@ def kind_of(path: str) -> str:
 class SopsStore:
     """`root` is the top of the repository, where .sops.yaml is; `identity` as in `Sops`. A `cockpit.ports.SecretStore`."""
 
-    def __init__(self, root: Path, identity: Path | None = None, program: str | None = None) -> None:
+    def __init__(self, root: Path, identity: Path | Secret | None = None, program: str | None = None) -> None:
         self._root = root.absolute()
         self._identity = identity
         self._program = program
