@@ -27,6 +27,7 @@ from cockpit.adapters.sops.store import SopsStore
 from cockpit.domain.checkup import Recipient
 from cockpit.domain.errors import CockpitError, Exit, Unreachable, UsageError
 from cockpit.domain.findings import Finding, Group, Level
+from scripts.paths import TOP
 from tests.contract.simulated import Simulated, simulated
 
 
@@ -106,6 +107,19 @@ async def test_a_mistake_in_cockpit_yaml_is_a_finding_with_its_line(tmp_path: Pa
         ("cockpit.yaml:4", "hosts.alpha.adress: is not known here"),
         ("cockpit.yaml:4", "hosts.alpha.address: is missing"),
     ]
+
+
+async def test_the_reference_homelab_has_nothing_to_mend_but_what_is_a_persons_own() -> None:
+    """Its compose files, flake and rules are in order; its secrets are the examples', and its keys are to be filled in."""
+    doctor = wiring.open_doctor(config=str(TOP / "cockpit.yaml"))
+    try:
+        found = await doctor.examine(offline=True)
+    finally:
+        await doctor.close()
+    failing = {f.check for r in found.results for f in r.findings if f.level is Level.FAIL and r.check.group is not Group.MACHINE}
+    assert failing <= {"secrets.example", "nix.site", "hosts.pinned"}
+    assert told(found, "secrets.example")[0].fix.startswith("make secrets")
+    assert {f.level for f in told(found, "compose.parses")} == {Level.OK}
 
 
 # ---- this machine --------------------------------------------------------------------------------------------------------------

@@ -120,6 +120,7 @@ CHECKS = (
         deadline=60.0,
     ),
     _lint("variables", "variables", Level.FAIL, lint.unset, "Each variable without a default is set in the project's `.env`."),
+    _lint("examples", "own values", Level.WARN, lint.examples, "No `.env` has a domain or address of the examples any more."),
     _lint(
         "files",
         "files it names",

@@ -43,6 +43,7 @@ NOT_CHECKED = ("apache/tika",)
 PROXIES = ("socket-proxy", "docker-proxy", "docker-socket-proxy")
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|api_?key|private_?key)$")
 """The host's release builder goes by the same names."""
+_EXAMPLE = re.compile(r"(?:^|[.@])example\.(?:com|org|net)$")
 _DIGEST = re.compile(r"^(?P<name>.+?)@(?P<digest>sha256:[0-9a-f]{64})$")
 
 
@@ -118,6 +119,8 @@ def health(project: Project) -> Iterator[Finding]:
     for service in project.services:
         check = service.node.get("healthcheck")
         name = image_of(project.filled(service.image))[0].removeprefix("docker.io/").removeprefix("library/")
+        if service.oneshot:  # it ends: nothing to be healthy
+            continue
         if check.get("disable").true or check.get("test").text == "NONE":
             yield warn(
                 f"{service.name}: its health check is switched off",
@@ -126,9 +129,7 @@ def health(project: Project) -> Iterator[Finding]:
                 project.file,
                 service.at("healthcheck"),
             )
-        elif not check.there and not service.oneshot and name not in BRING_THEIR_OWN:
-            if name in NOT_CHECKED:
-                continue
+        elif not check.there and name not in (*BRING_THEIR_OWN, *NOT_CHECKED):
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
@@ -329,3 +330,16 @@ def unset(project: Project) -> Iterator[Finding]:
             yield fail(f"{variable.name} is not set", "compose refuses the project", fix, project.file, variable.line)
         else:
             yield warn(f"{variable.name} is not set", "compose takes it for empty", fix, project.file, variable.line)
+
+
+def examples(project: Project) -> Iterator[Finding]:
+    """Values of the reference homelab that nobody has put their own in the place of."""
+    for name, value in project.variables.items():
+        if _EXAMPLE.search(value):
+            file = f"{project.folder}/.env"
+            yield warn(
+                f"{name} is still the example's",
+                f"{value} is nobody's; no certificate is given for it",
+                f"{name}= your own, in {file}",
+                file,
+            )
