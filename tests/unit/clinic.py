@@ -43,7 +43,8 @@ from cockpit.domain.settings import (
     Settings,
     UserSettings,
 )
-from cockpit.ports import CheckupHost, ContainerEngine, Host, Keyring, SecretStore, WorkTree
+from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
+from cockpit.ports_doctor import CheckupHost, Keyring
 from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")
