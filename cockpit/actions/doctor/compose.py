@@ -147,7 +147,7 @@ CHECKS = (
         lint.health,
         "Each service that goes on running has a health check, its own or its image's.",
     ),
-    _lint("images", "images", Level.WARN, lint.images, "Each image has a tag that is not `latest`."),
+    _lint("images", "images", Level.WARN, lint.tags, "Each image has a tag that is not `latest`."),
     _lint(
         "lock",
         "lock",

@@ -57,7 +57,7 @@ async def _identity(context: Context) -> Found:
         yield warn(
             "this machine has no key to decrypt with",
             "no age key where sops looks, and no ssh key",
-            "age-keygen -o ~/.config/sops/age/keys.txt, then add its public key to .sops.yaml",
+            "mkdir -p ~/.config/sops/age && age-keygen -o ~/.config/sops/age/keys.txt, then its public key into .sops.yaml",
         )
 
 
