@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 
 from tests.lab import pipeline
 from tests.lab.controller import Controller, Done, assert_whole, attempts
-from tests.lab.host import LabHost, run
+from tests.lab.engine import Engine
+from tests.lab.host import LabHost
 from tests.lab.pipeline import APP_KEY, TOKEN, OldHomelab, containers
 
 TIMING = "    timing: {wait: 30s, stable: 1s, revert_after: 25s}\n"
@@ -175,10 +175,14 @@ def test_a_deploy_user_who_cannot_get_in_brings_everything_back(
 
 
 def test_a_new_project_that_fails_goes_again(controller: Controller, adopted: OldHomelab, untouched: LabHost) -> None:
-    adopted.write("containers/broken/compose.yaml", 'services: {broken: {image: "cockpit-lab/app:1", command: ["sh", "-c", "exit 1"]}}\n')
+    adopted.write(
+        "containers/broken/compose.yaml", 'services: {broken: {image: "cockpit-lab/app:1", command: ["sh", "-c", "exit 1"]}}\n'
+    )
     adopted.write("containers/broken/note", "x\n")
     adopted.edit("cockpit.yaml", "projects: [", "projects: [broken, ")
-    adopted.edit("cockpit.yaml", "\nprojects:\n", "\nprojects:\n  broken: {source: containers/broken, directory: /opt/containers/broken}\n")
+    adopted.edit(
+        "cockpit.yaml", "\nprojects:\n", "\nprojects:\n  broken: {source: containers/broken, directory: /opt/containers/broken}\n"
+    )
     adopted.commit("something broken")
     done = bootstrap(controller, "--yes")
     assert done.code == 5, done.out
@@ -196,7 +200,7 @@ def test_a_supervisor_that_dies_leaves_the_old_system(controller: Controller, ad
     """Killed while it waits for the proof: its unit's end is the first recovery, by the programs of the new system."""
     process = controller.start("bootstrap", "nixos", "--headless", "--yes")
     done = untouched.exec(
-        "for i in $(seq 600); do grep -qs '\"event\":\"start\",\"phase\":\"verify\"' /run/cockpit/runs/*/events && break; sleep 0.05; done;"
+        'for i in $(seq 600); do grep -qs \'"event":"start","phase":"verify"\' /run/cockpit/runs/*/events && break; sleep 0.05; done;'
         "systemctl kill -s KILL --kill-whom=main nixos-rebuild-switch-to-configuration.service",
         check=False,
     )
@@ -225,7 +229,10 @@ def test_first_contact_recreates_nothing_and_loses_nothing(
     assert (plan.code, "nothing to do" in plan) == (0, True), plan.out
     assert host.out("cat /opt/containers/traefik/certs/acme.json") == '{"account": "precious"}'
     assert host.out("stat -c %a /opt/containers/traefik/certs/acme.json") == "600"
-    assert host.out("docker exec gotify cat /app/data/gotify.db; docker exec uptime-kuma cat /app/data/kuma.db") == "messages\nmonitors"
+    assert (
+        host.out("docker exec gotify cat /app/data/gotify.db; docker exec uptime-kuma cat /app/data/kuma.db")
+        == "messages\nmonitors"
+    )
     assert host.out("cat /opt/containers/homepage/config/logs/homepage.log") == "started"
     assert "kept" not in host.out("find /opt/containers")
     assert_whole(host)
@@ -236,7 +243,7 @@ def test_no_plain_text_stays_on_the_disk(host: LabHost, cockpits: dict[str, str]
     assert host.out("readlink /opt/containers/traefik/.env") == "/run/cockpit/secrets/traefik/.env"
     assert TOKEN in host.out("cat /opt/containers/traefik/.env")
     # dockerd's own state has what is in an environment: env_secrets: allow says so
-    assert host.out(f"grep -rl {TOKEN} /opt /root /etc /home /var/lib/cockpit /nix/store 2>/dev/null") == ""
+    assert host.out(f"grep -rl {TOKEN} /opt /root /etc /home /var/lib/cockpit /nix/store 2>/dev/null || true") == ""
 
 
 def test_first_contact_is_made_once(controller: Controller, host: LabHost, cockpits: dict[str, str]) -> None:
@@ -277,7 +284,7 @@ def test_a_sidecar_that_changes_is_a_change_of_its_service(
     assert controller.deploy().code == 0
     after = containers(host)
     assert {name for name in after if after[name] != before[name]} == {"homepage"}
-    assert host.out("docker exec homepage printenv PUID") == "1001"
+    assert host.out("docker exec homepage sh -c 'echo $PUID'") == "1001"
 
 
 def test_back_to_what_first_contact_brought(controller: Controller, host: LabHost, cockpits: dict[str, str]) -> None:
@@ -302,8 +309,8 @@ def test_after_a_power_cut_everything_runs_again(controller: Controller, host: L
 
 
 @pytest.mark.skipif(not (shutil.which("nix") and Path("/usr/bin/yq").exists()), reason="not installed: nix, yq")
-def test_a_host_without_git_is_built_for_here(host: LabHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second host, as NixOS without git: the system is built on this machine, and copied."""
+def test_a_system_that_is_built_here(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a host without git: built on this machine, and what the host lacks is copied."""
     other = LabHost.create("lab-adopt-bare", 235)
     try:
         made = pipeline.make(tmp_path / "repo", other)
@@ -312,17 +319,12 @@ def test_a_host_without_git_is_built_for_here(host: LabHost, tmp_path: Path, mon
         adopt = there.run("adopt", "--address", other.address, "--host-key", other.host_key, "--yes")
         assert adopt.code == 0, adopt.out
         made.edit("cockpit.yaml", "    projects: [", TIMING + "    projects: [")
-        made.commit("Deploy with cockpit")
-        other.exec("mv /usr/bin/git /usr/bin/git-of-the-closure")
+        commit = made.commit("Deploy with cockpit")
         before = containers(other)
-        done = there.run("bootstrap", "nixos", "--headless", "--dry-run")
-        assert "builds on this machine: the host has no git" in done.out or done.code == 10, done.out
-        other.exec("mv /usr/bin/git-of-the-closure /usr/bin/git")  # the lab's closure has Debian's programs
         done = there.run("bootstrap", "nixos", "--headless", "--yes", "--build-here")
         assert done.code == 0, done.out
         assert containers(other) == before
         assert there.run("plan", "--headless").code == 0
-        assert re.fullmatch(r"[0-9a-f]{40}", other.out("git -C /var/lib/cockpit/repo.git rev-parse $(git -C /var/lib/cockpit/repo.git for-each-ref --format='%(refname)')"))
+        assert other.out("git -C /var/lib/cockpit/repo.git for-each-ref --format='%(objectname)'") == commit
     finally:
         other.remove()
-        run("docker", "rm", "-f", "-v", "lab-adopt-bare", check=False)
