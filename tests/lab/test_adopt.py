@@ -308,6 +308,28 @@ def test_after_a_power_cut_everything_runs_again(controller: Controller, host: L
     assert_whole(host)
 
 
+def test_leaving_gives_back_files_and_a_deploy_takes_them_again(
+    controller: Controller, host: LabHost, cockpits: dict[str, str]
+) -> None:
+    before = containers(host)
+    said = json.loads(host.ssh("sudo /run/current-system/sw/bin/cockpit-transaction leave").stdout)
+    assert said["plain"] == [f"/opt/containers/{name}/.env" for name in ("gotify", "homepage", "traefik")]
+    assert host.out("find /opt/containers -type l -o -name '.cockpit*'") == ""
+    assert host.out("stat -c %a /opt/containers/traefik/.env /opt/containers/gotify/rules/one.txt").split() == ["600", "644"]
+    up = "docker compose -f $d/compose.yaml $([ ! -e $d/.env ] || echo --env-file $d/.env) up -d"
+    host.exec(f"for d in /opt/containers/*; do {up} || exit 1; done")
+    assert containers(host) == before
+    controller.homelab.write("containers/gotify/rules/two.txt", "rule 2\n")
+    controller.homelab.commit("two rules")
+    done = controller.deploy("--allow-rewind")
+    assert done.code == 0, done.out
+    after = containers(host)
+    assert {name for name in after if after[name] != before[name]} == {"gotify"}
+    assert host.out("readlink /opt/containers/traefik/.env") == "/run/cockpit/secrets/traefik/.env"
+    assert host.out("find /opt/containers -name '*kept*'") == ""
+    assert_whole(host)
+
+
 @pytest.mark.skipif(not (shutil.which("nix") and Path("/usr/bin/yq").exists()), reason="not installed: nix, yq")
 def test_a_system_that_is_built_here(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for a host without git: built on this machine, and what the host lacks is copied."""
