@@ -206,11 +206,13 @@ def open_cockpit(
 
 
 def open_upkeep(config: str | None) -> Upkeep:
-    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
+    """What renews a repository: its compose files and their registries, its flakes. Nothing is asked yet."""
     from cockpit.actions.lock import Lock
+    from cockpit.actions.update import Update
     from cockpit.actions.upkeep import Upkeep
     from cockpit.adapters.compose_files import ComposeYaml
     from cockpit.adapters.git.worktree import GitWorkTree
+    from cockpit.adapters.nixos.local import LocalNix
 
     def registry() -> OciRegistry:
         from cockpit.adapters.registry import OciRegistry
@@ -220,7 +222,7 @@ def open_upkeep(config: str | None) -> Upkeep:
     settings, user = files.load(_file(config)), files.load_user()
     tree = GitWorkTree(settings.root)
     lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock)
+    return Upkeep(lock, Update(settings.hosts, tree, GitRepository(settings.root), LocalNix(settings.root), lock))
 
 
 async def credential(source: CredentialSettings, root: Path, secrets: SecretStore) -> Secret:

@@ -19,6 +19,7 @@ from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan
 from cockpit.domain.releases import Release
 from cockpit.domain.services import LogGap, LogLine, Service
+from cockpit.domain.updates import InputChange, SystemChange
 
 Field = tuple[str, str]
 """(name, type)."""
@@ -39,6 +40,8 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Release": ("releases", Release, (("outcome", "string"), ("hosts", "list of string"))),
     "Drift": ("drift", Drift, ()),
     "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
+    "Input": ("update", InputChange, ()),
+    "SystemUpdate": ("update", SystemChange, ()),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
     "Error": ("every one", None, (*_ERROR, ("why", "string"), ("hint", "string"))),

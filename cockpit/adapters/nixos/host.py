@@ -24,6 +24,7 @@ from cockpit.domain.errors import (
     Unreachable,
 )
 from cockpit.domain.hosts import HostFacts
+from cockpit.domain.packages import package_changes
 from cockpit.domain.plan import Change, PackageChange, ServiceChange
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import lines, plain
@@ -37,7 +38,6 @@ COMPOSE_TIMEOUT = 1600.0
 SILENCE = 60.0
 """Seconds without an event after which a watch looks whether the connection still lives (the host says something more often)."""
 
-_PACKAGE = re.compile(r"^[0-9a-z]{32}-(.+?)(?:-([0-9].*?))?$")
 _UNIT = re.compile(r"^[A-Za-z0-9@:._\\-]+$")
 
 
@@ -215,7 +215,7 @@ class NixosHost:
             if answer.code != 0:
                 raise CockpitError("the closures could not be read", " ".join(lines(answer.err.decode("utf-8", "replace"))[-2:]))
             left, _, right = answer.out.decode("utf-8", "replace").partition("\n\n")
-            self._diffs[old, new] = tuple(_package_changes(left.split(), right.split()))
+            self._diffs[old, new] = tuple(package_changes(left.split(), right.split()))
         return self._diffs[old, new]
 
     async def units(self) -> tuple[tuple[str, str, str], ...]:
@@ -278,27 +278,3 @@ def _event(line: bytes, position: int) -> HostEvent | None:
         done=number("done"),
         data=payload if isinstance(payload, dict) else {},
     )
-
-
-def _package_changes(old: list[str], new: list[str]) -> list[PackageChange]:
-    """Packages by name whose versions differ; several versions of one name are joined."""
-
-    def versions(paths: list[str]) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for path in paths:
-            match = _PACKAGE.match(path.rpartition("/")[2])
-            if match:
-                found.setdefault(match[1], set()).add(match[2] or "")
-        return found
-
-    before, after = versions(old), versions(new)
-    changes: list[PackageChange] = []
-    for name in sorted(before.keys() | after.keys()):
-        was, now = before.get(name), after.get(name)
-        if was != now:
-            changes.append(PackageChange(plain(name), _joined(was), _joined(now)))
-    return changes
-
-
-def _joined(versions: set[str] | None) -> str | None:
-    return None if versions is None else ", ".join(sorted(plain(v) for v in versions)) or "–"
