@@ -83,7 +83,7 @@ def test_what_is_no_lock(data: bytes) -> None:
 
 
 def test_a_lock_that_goes_in_circles_ends() -> None:
-    node = {"locked": {"rev": OLD}, "inputs": {"again": "x"}}
+    node: dict[str, object] = {"locked": {"rev": OLD}, "inputs": {"again": "x"}}
     assert len(input_changes("nix", None, lock(x=node))) <= 30
 
 
