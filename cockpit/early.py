@@ -32,7 +32,7 @@ class Early(Struct, frozen=True):
 
 def ask(args: argparse.Namespace) -> Early | None:
     """Of the hosts of a deploy: what they run. None where nothing is to be asked, or something is wrong that others tell."""
-    if args.command not in ("deploy", "plan"):
+    if args.command not in ("deploy", "plan") or getattr(args, "read_only", False):
         return None
     try:
         settings = config.load(Path(args.config) if args.config else config.find(Path.cwd()))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cockpit.actions.lock import Lock
+from cockpit.domain.closures import package_changes
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.images import LockRow
-from cockpit.domain.packages import package_changes
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.updates import InputChange, SystemChange, UpdateReport, input_changes
 from cockpit.ports import Repository, WorkTree

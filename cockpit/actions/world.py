@@ -113,12 +113,16 @@ class World(Struct, frozen=True):
         apply: Callable[[Plan], Awaitable[Outcome]],
         *,
         dry_run: bool,
+        reads: bool = False,
     ) -> Outcome:
-        """Plan, approve, apply, and the record of it: what is the same for every action. Raises nothing it can explain."""
+        """Plan, approve, apply, and the record of it: what is the same for every action. Raises nothing it can explain.
+
+        `reads`: making the plan changes nothing anywhere, so an observer may."""
         run.action = run.action or action
         recorded = not dry_run
         try:
-            self.gate.begin(run.action)
+            if not reads:
+                self.gate.begin(run.action)
             made = await plan()
             outcome = await self._approved(run, made, apply, dry_run)
         except CockpitError as error:
@@ -134,6 +138,18 @@ class World(Struct, frozen=True):
         if recorded:
             self.record(run, outcome)
         return run.finish(outcome, _sentence(outcome, run.plan, dry_run))
+
+    async def look(self, run: Run, names: Sequence[str], work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Something that changes nothing on any host: not recorded, allowed to an observer. Raises nothing it can explain."""
+        try:
+            outcome = await work()
+        except CockpitError as error:
+            run.fail(error)
+            outcome = Outcome(run.id, error.exit, tuple(failed(name, error) for name in names))
+        except asyncio.CancelledError:
+            uncancel()
+            outcome = self._cancelled(run, names, "cancelled")
+        return run.finish(outcome, _sentence(outcome, None, False))
 
     def _not_approved(self, run: Run, names: Sequence[str]) -> Outcome:
         if not self.gate.headless:

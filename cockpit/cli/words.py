@@ -49,6 +49,8 @@ def plan_rows(host: HostPlan) -> Iterator[tuple[str, str]]:
     """(what, detail) of one host's plan: at most a line each, worst first."""
     if host.nothing_to_do:
         yield "nothing to do", release(host.old.path, host.old_generation, host.old.commit)
+        for unknown in host.unknown:
+            yield "not known", unknown
         return
     for problem in host.problems:
         yield "problem", ": ".join(part for part in (problem.what, problem.why) if part)
@@ -80,6 +82,8 @@ def plan_rows(host: HostPlan) -> Iterator[tuple[str, str]]:
         yield "leaves out", f"{commit[:9]} {subject}"
     for warning in host.warnings:
         yield "warning", warning
+    for unknown in host.unknown:
+        yield "not known", unknown
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -121,6 +121,8 @@ class HostPlan(Struct, frozen=True):
     """The commands in full, as they will be run, for the dialog and the journal."""
     revert_after: float = 300.0
     take: Take = Take()
+    unknown: tuple[str, ...] = ()
+    """What a plan that may only read cannot say."""
     over: str | None = None
     """Run id of an attempt that ended on neither release and stays open: this plan goes over it."""
 

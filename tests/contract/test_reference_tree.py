@@ -291,7 +291,7 @@ def test_every_page_is_on_the_first_page_and_no_key_is_in_a_label() -> None:
     assert environment["HOMEPAGE_FILE_GOTIFY_CLIENT_TOKEN"] == "/run/secrets/gotify-client-token"
 
 
-# ---- the host --------------------------------------------------------------------------------------------------------
+# ---- the release -----------------------------------------------------------------------------------------------------
 
 
 def nix(program: str, attribute: str, *options: str) -> str:
@@ -312,76 +312,6 @@ def nix(program: str, attribute: str, *options: str) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-@needs_nix
-@pytest.mark.parametrize(
-    "path", [path for path in tracked() if path.suffix == ".nix"], ids=lambda path: str(path.relative_to(TOP))
-)
-def test_nix_parses(path: Path) -> None:
-    done = subprocess.run(["nix-instantiate", "--parse", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@needs_nix
-def test_the_flake_and_its_lock_agree(tmp_path: Path) -> None:
-    for name in ("flake.nix", "flake.lock"):
-        shutil.copy(TOP / "nix" / name, tmp_path)
-    argv = [
-        "nix",
-        "--offline",
-        "--extra-experimental-features",
-        "nix-command flakes",
-        "flake",
-        "metadata",
-        "--no-update-lock-file",
-        "--json",
-    ]
-    done = subprocess.run([*argv, f"path:{tmp_path}"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    locked = json.loads(done.stdout)["locks"]["nodes"]["nixpkgs"]["locked"]
-    assert re.fullmatch(r"[0-9a-f]{40}", locked["rev"])
-
-
-@needs_nix
-def test_the_host() -> None:
-    host = json.loads(nix("nix-instantiate", "host", "--eval", "--strict", "--json"))
-    assert host["networking"]["hostName"] in settings()["hosts"]
-    assert host["mutableUsers"] is False
-    assert host["virtualisation"]["docker"]["daemon"]["settings"]["live-restore"] is True
-    assert "autoPrune" not in host["virtualisation"]["docker"]
-    assert host["services"]["openssh"]["settings"]["PasswordAuthentication"] is False
-    assert host["networking"]["firewall"]["interfaces"]["tailscale0"]["allowedTCPPorts"] == [22, 443]
-    assert {"cockpit-converge", "cockpit-recover", "cockpit-secrets", "docker-networks"} <= set(host["units"])
-    # what is to be filled in is asked for before anything is built
-    if not host["keys"]["admin"]:
-        assert [bool(found["assertion"]) for found in host["assertions"]] == [False]
-
-
-@needs_nix
-def test_a_wrong_option_is_refused(tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    for folder in ("nix", "compose", "secrets", "tests/lab/nix"):
-        shutil.copytree(TOP / folder, tree / folder)
-    shutil.copy(TOP / "cockpit.yaml", tree)
-    (tree / "tests/contract").mkdir()
-    shutil.copy(HERE / "reference.nix", tree / "tests/contract")
-    host = tree / "nix/hosts/homelab/default.nix"
-    host.write_text(host.read_text().replace("zramSwap.enable", "zramSwap.enabled"))
-    argv = [
-        "nix-instantiate",
-        "--eval",
-        "--strict",
-        str(tree / "tests/contract/reference.nix"),
-        "--argstr",
-        "yamlToJson",
-        "x",
-        "-A",
-        "host",
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "zramSwap.enabled' does not exist" in done.stderr
 
 
 @needs_nix

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cockpit.domain.containers import Lifecycle
+from cockpit.domain.contents import Contents
 from cockpit.domain.errors import CockpitError, Locked, Refused, Reverted, Unreachable
 from cockpit.domain.events import PHASES
 from cockpit.domain.hosts import (
@@ -87,12 +88,18 @@ class FakeHost:
         self.on_compose: Callable[[Lifecycle, str, str], None] = lambda verb, project, service: None
         self.lose_compose: CockpitError | None = None
         self.answer: dict[str, Any] = {}
+        self.consists: Contents | None = None
         self.running = self.profile = self.boot_default = ""
         self.add_generation(first, commit)
 
     @property
     def settings(self) -> HostSettings:
         return self._settings
+
+    async def contents(self) -> Contents:
+        self._call("contents")
+        assert self.consists is not None, "nobody said what it consists of"
+        return self.consists
 
     async def compose_plan(self, project: str) -> tuple[ServiceChange, ...]:
         self._call("compose_plan")

@@ -9,9 +9,9 @@ import pytest
 
 from cockpit.cli import upkeep_report
 from cockpit.cli.upkeep_report import markdown
+from cockpit.domain.closures import package_changes
 from cockpit.domain.errors import Unreachable, UsageError
 from cockpit.domain.images import Fit, LockRow
-from cockpit.domain.packages import package_changes
 from cockpit.domain.plan import PackageChange
 from cockpit.domain.updates import InputChange, SystemChange, UpdateReport, input_changes
 

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from cockpit.adapters.nixos import questions
+from cockpit.adapters.nixos.contents import running
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
+from cockpit.domain.closures import package_changes
 from cockpit.domain.containers import Lifecycle
+from cockpit.domain.contents import Contents
 from cockpit.domain.errors import (
     BY_EXIT,
     BuildFailed,
@@ -24,7 +27,6 @@ from cockpit.domain.errors import (
     Unreachable,
 )
 from cockpit.domain.hosts import HostFacts
-from cockpit.domain.packages import package_changes
 from cockpit.domain.plan import Change, PackageChange, ServiceChange
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import lines, plain
@@ -48,6 +50,7 @@ class NixosHost:
         self._settings = settings
         self._ssh = ssh
         self._clock = clock
+        self._program = TRANSACTION
         self._diffs: dict[tuple[str, str], tuple[PackageChange, ...]] = {}
 
     @property
@@ -69,7 +72,7 @@ class NixosHost:
         deadline: float = 60.0,
         ssh: SshConnection | None = None,
     ) -> dict[str, Any]:
-        answer = await (ssh or self._ssh).exec(f"{TRANSACTION} {shlex.join(words)}", stdin=stdin, deadline=deadline)
+        answer = await (ssh or self._ssh).exec(f"{self._program} {shlex.join(words)}", stdin=stdin, deadline=deadline)
         return self._understood(words[0], answer.code, answer.out, answer.err)
 
     def _understood(self, verb: str, code: int, out: bytes, err: bytes) -> dict[str, Any]:
@@ -111,7 +114,7 @@ class NixosHost:
     async def build(self, run: str, commit: str) -> AsyncIterator[str | BuildResult]:
         words = shlex.join(("build", run, commit, self._settings.flake_folder, self._settings.flake_attribute))
         out, code, last = b"", 0, b""
-        async for kind, data in self._ssh.both(f"{TRANSACTION} {words} </dev/null", deadline=BUILD_TIMEOUT):
+        async for kind, data in self._ssh.both(f"{self._program} {words} </dev/null", deadline=BUILD_TIMEOUT):
             if kind == "err":
                 last = data
                 yield plain(data.decode("utf-8", "replace").rstrip("\n"))
@@ -137,7 +140,7 @@ class NixosHost:
         await self._ssh.exec("true", deadline=15.0)  # what is lost from here on may have begun
         try:
             async for kind, data in self._ssh.both(
-                f"{TRANSACTION} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
+                f"{self._program} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
             ):
                 if kind == "err":
                     told = data if data.strip() else told
@@ -217,6 +220,18 @@ class NixosHost:
             left, _, right = answer.out.decode("utf-8", "replace").partition("\n\n")
             self._diffs[old, new] = tuple(package_changes(left.split(), right.split()))
         return self._diffs[old, new]
+
+    async def contents(self) -> Contents:
+        return await running(self._settings.name, self._asked)
+
+    async def _asked(self, script: bytes, *words: str) -> bytes:
+        """Output of a script that only reads, run by the shell there."""
+        answer = await self._ssh.exec(shlex.join(("sh", "-s", "--", *words)), stdin=script, deadline=60.0)
+        if answer.code != 0:
+            raise CockpitError(
+                f"{self._settings.name} could not be read", " ".join(lines(answer.err.decode("utf-8", "replace"))[-2:])
+            )
+        return answer.out
 
     async def units(self) -> tuple[tuple[str, str, str], ...]:
         command = "systemctl list-units --type=service,timer --all --plain --no-legend --no-pager --full"

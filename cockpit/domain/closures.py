@@ -1,4 +1,4 @@
-"""What differs between two closures, package by package: by the names that store paths have."""
+"""Closures by the names of their store paths: which packages differ between two."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _PACKAGE = re.compile(r"^[0-9a-z]{32}-(.+?)(?:-([0-9].*?))?$")
 
 def package_changes(old: Iterable[str], new: Iterable[str]) -> list[PackageChange]:
     """Packages by name whose versions differ; several versions of one name are joined."""
-
-    def versions(paths: Iterable[str]) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for path in paths:
-            match = _PACKAGE.match(path.rpartition("/")[2])
-            if match:
-                found.setdefault(match[1], set()).add(match[2] or "")
-        return found
-
-    before, after = versions(old), versions(new)
+    before, after = _versions(old), _versions(new)
     changes: list[PackageChange] = []
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
         if was != now:
             changes.append(PackageChange(plain(name), _joined(was), _joined(now)))
     return changes
+
+
+def _versions(paths: Iterable[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        match = _PACKAGE.match(path.rpartition("/")[2])
+        if match:
+            found.setdefault(match[1], set()).add(match[2] or "")
+    return found
 
 
 def _joined(versions: set[str] | None) -> str | None:
