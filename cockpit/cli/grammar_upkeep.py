@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: 
     update = command(
         commands,
         "update",
-        "Newer inputs of the flake, tags and digests, and what they bring; exit 10 when there are.",
+        "Newer inputs of the flake, tags and digests, and what they bring; exit 10 when something was written.",
         hosts=False,
     )
     update.add_argument("--flake", action="store_true", help="flake.lock only (needs nix)")

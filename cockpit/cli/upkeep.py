@@ -78,7 +78,8 @@ async def _update(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> E
             await asyncio.to_thread(Path(args.report).write_text, markdown(report), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{args.report} cannot be written", error.strerror or "") from None
-    return worst([*(error.exit for error in report.errors), Exit.TO_DO if report.files else Exit.DONE])
+    # what could be had is worth a pull request, and its text says what could not
+    return Exit.TO_DO if report.files else worst([error.exit for error in report.errors])
 
 
 def _system(system: SystemChange) -> tuple[str, ...]:
