@@ -76,9 +76,9 @@ def _upkeep(args: argparse.Namespace) -> int:
     from cockpit.cli import upkeep
 
     def opened(args: argparse.Namespace) -> Upkeep:
-        from cockpit import wiring
+        from cockpit.wiring_upkeep import open_upkeep
 
-        return wiring.open_upkeep(args.config)
+        return open_upkeep(args.config)
 
     return int(upkeep.run(args, opened))
 

@@ -15,7 +15,6 @@ from cockpit.domain.contents import Contents
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts, Prospect
-from cockpit.domain.images import ComposeService, Image
 from cockpit.domain.inventory import Inventory
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
@@ -396,37 +395,6 @@ class WorkTree(Protocol):
 
     async def run_lazygit(self) -> int:
         """In the terminal of this process, to its end."""
-
-
-class Registry(Protocol):
-    """Registries of container images, read without an account.
-
-    UsageError: no such image or tag. Refused: an account is needed, or too many questions. Unreachable: anything else.
-    """
-
-    async def digest(self, image: Image) -> str:
-        """`sha256:...` of what its tag stands for now: of all its architectures together."""
-
-    async def tags(self, image: Image) -> tuple[str, ...]: ...
-
-    async def source(self, image: Image, digest: str) -> str:
-        """What the image says of where its source is; empty where it says nothing."""
-
-
-class ComposeFiles(Protocol):
-    """Compose files as text. UsageError, with file and line, for what does not parse."""
-
-    def services(self, files: Sequence[tuple[str, bytes]]) -> tuple[ComposeService, ...]:
-        """Of (path, content) of one project, in the order of compose."""
-
-    def locked(self, path: str, data: bytes) -> dict[str, str]:
-        """Service -> image, of a lock."""
-
-    def lock(self, images: Sequence[tuple[str, str]]) -> bytes:
-        """The lock of (service, image)."""
-
-    def with_images(self, path: str, data: bytes, changes: Sequence[tuple[ComposeService, str, str]]) -> bytes:
-        """The file with (service, old image, new image) replaced where they stand, and nothing else."""
 
 
 class AuditLog(Protocol):

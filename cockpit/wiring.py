@@ -48,14 +48,12 @@ if TYPE_CHECKING:
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.services import ServiceActions
-    from cockpit.actions.upkeep import Upkeep
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
     from cockpit.adapters.proxmox.templates import ProxmoxTemplates
-    from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
     from cockpit.early import Early
@@ -271,24 +269,6 @@ def open_doctor(*, config: str | None = None, known_hosts: str | None = None) ->
     except UsageError as error:
         return wiring_doctor.outside(error)
     return cockpit.doctor.closed_by(cockpit.close)
-
-
-def open_upkeep(config: str | None) -> Upkeep:
-    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
-    from cockpit.actions.lock import Lock
-    from cockpit.actions.upkeep import Upkeep
-    from cockpit.adapters.compose_files import ComposeYaml
-    from cockpit.adapters.git.worktree import GitWorkTree
-
-    def registry() -> OciRegistry:
-        from cockpit.adapters.registry import OciRegistry
-
-        return OciRegistry()
-
-    settings, user = files.load(_file(config)), files.load_user()
-    tree = GitWorkTree(settings.root)
-    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock)
 
 
 def as_another(settings: Settings, user: str) -> Settings:
