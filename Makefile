@@ -12,7 +12,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 # Last, so that a tool of the machine wins over the one that .venv brings.
 export PATH := $(PATH):$(CURDIR)/$(VENV)/bin
 
-.PHONY: help demo demo-lab test check lab lab-chaos bench lock format docs clean
+.PHONY: help demo demo-lab test check lab lab-chaos nix-real bench secrets lock format docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +35,14 @@ lab: $(READY) ## only the tests on real hosts (root on Debian)
 lab-chaos: $(READY) ## the long run of kills, cuts and faults (root on Debian)
 	@COCKPIT_CHAOS=$${COCKPIT_CHAOS:-30} $(RUN) -m scripts.run_tests chaos
 
+nix-real: $(READY) ## the shipped flake against the real nixpkgs, disko and sops-nix: COCKPIT_NIX_REAL=DIR has them
+	@$(RUN) -m scripts.nix_real
+
 bench: $(READY) ## what we claim about speed, measured; BENCH="same_commit --config ..." for those that need a host
 	@$(RUN) -m bench $(BENCH)
+
+secrets: $(READY) ## keys and secrets of your own in the place of the examples; ARGS="--force ..." for the options of `cockpit secrets new`
+	@$(RUN) -m cockpit secrets new $(ARGS)
 
 lock: ## resolve requirements/*.txt again from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cockpit.actions.bundle import Cockpit
+    from cockpit.actions.doctor import Doctor
+    from cockpit.actions.upkeep import Upkeep
     from cockpit.domain.errors import CockpitError
     from cockpit.early import Early
 
@@ -47,9 +49,17 @@ def _dispatch(args: argparse.Namespace) -> int:
         return _config(args)
     if args.command == "demo":
         return _demo(args)
+    if args.command in ("init", "secrets"):
+        return _begin(args)
+    if args.command == "doctor":
+        return _doctor(args)
+    if args.command == "adopt":
+        return _adopt(args)
     from cockpit.adapters.lean import load_msgspec
 
     load_msgspec()
+    if args.command in ("lock", "update"):
+        return _upkeep(args)
     from cockpit import early
 
     asked = early.ask(args)
@@ -60,6 +70,17 @@ def _dispatch(args: argparse.Namespace) -> int:
     finally:
         if asked is not None:
             asked.close()
+
+
+def _upkeep(args: argparse.Namespace) -> int:
+    from cockpit.cli import upkeep
+
+    def opened(args: argparse.Namespace) -> Upkeep:
+        from cockpit import wiring
+
+        return wiring.open_upkeep(args.config)
+
+    return int(upkeep.run(args, opened))
 
 
 def _open_headless(args: argparse.Namespace, asked: Early | None) -> Cockpit:
@@ -124,11 +145,38 @@ def _demo(args: argparse.Namespace) -> int:
         return _tell(error)
 
 
+def _begin(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import new, output
+
+    out = output.stdout()
+    return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from cockpit.cli import doctor
+
+    def opened() -> Doctor:
+        from cockpit import wiring
+
+        return wiring.open_doctor(config=args.config, known_hosts=args.known_hosts)
+
+    return int(doctor.run(args, opened))
+
+
 def _report(error: Exception) -> str:
     from cockpit import __version__
     from cockpit.cli.defect import report
 
     return f"the report is in {report(error, __version__)}"
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    from cockpit import wiring
+    from cockpit.cli import adopt
+
+    tools = adopt.Tools(wiring.reference(), wiring.survey, wiring.known_guests, adopt.asker(args.headless or args.yes))
+    return int(adopt.run(args, tools))
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -5,21 +5,26 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from cockpit.domain.checkup import Certificate, FileState, HostCheckup, Identity, MeshStatus, Ran, Rule, SopsProgram, Terminal
 from cockpit.domain.containers import ContainerDetail, Lifecycle
 from cockpit.domain.contents import Contents
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
-from cockpit.domain.hosts import HostFacts
+from cockpit.domain.hosts import HostFacts, Prospect
+from cockpit.domain.images import ComposeService, Image
+from cockpit.domain.inventory import Inventory
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot, Usage
 from cockpit.domain.settings import ClusterSettings, HostSettings
+from cockpit.domain.templates import DiskImage, Template
 
 
 class Clock(Protocol):
@@ -50,6 +55,9 @@ class Repository(Protocol):
 
     async def read(self, commit: str, path: str) -> bytes:
         """A file of a commit. UsageError when it is not there."""
+
+    async def files_in(self, commit: str, folder: str) -> tuple[str, ...]:
+        """Of the files at the top of a folder of a commit; none where there is no such folder."""
 
     async def tree_id(self, commit: str, path: str) -> str | None:
         """Object id of a path in a commit."""
@@ -127,6 +135,48 @@ class Host(Protocol):
     async def journal(self, unit: str | None = None, lines: int = 200) -> tuple[str, ...]: ...
 
     async def close(self) -> None: ...
+
+
+class FirstContact(Host, Protocol):
+    """A host that has no programs of cockpit's, as root. It is a Host once `prepare` named the system whose programs are used;
+    the proof of reachability goes by the deploy user from the beginning."""
+
+    async def look(self) -> Prospect:
+        """Reads only."""
+
+    def build_first(self, run: str, commit: str, pack: AsyncIterator[bytes]) -> AsyncIterator[str | BuildResult]:
+        """Like `receive` and `build`, with the git and nix that the host has."""
+
+    async def lacks(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Those store paths that the host does not have, in their order."""
+
+    async def take(self, run: str, closure: str, stream: AsyncIterator[bytes]) -> None:
+        """Imports what `SystemBuilder.export` gives."""
+
+    async def prepare(self, run: str, closure: str) -> None:
+        """Roots the system there, pulls its images. Refused where it does not have cockpit's programs."""
+
+
+class Surveyor(Protocol):
+    """A host that is not cockpit's yet, looked at from outside."""
+
+    async def inventory(self) -> Inventory:
+        """Reads only. Refused where not enough may be read."""
+
+    async def close(self) -> None: ...
+
+
+class SystemBuilder(Protocol):
+    """Builds systems on this machine."""
+
+    def build(self, commit: str, folder: str, attribute: str) -> AsyncIterator[str | BuildResult]:
+        """Build log lines, then one BuildResult. Raises BuildFailed with the last lines that name the cause."""
+
+    async def requisites(self, closure: str) -> tuple[str, ...]:
+        """Store paths of the closure, what is referred to first."""
+
+    def export(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
+        """What a store takes by import."""
 
 
 class ComposeHost(Protocol):
@@ -231,6 +281,44 @@ class Hypervisor(Protocol):
     async def close(self) -> None: ...
 
 
+class ImageBuilder(Protocol):
+    """Makes images of hosts on this machine."""
+
+    def command(self, host: HostSettings, commit: str) -> str:
+        """What a person would type to get the same."""
+
+    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
+        """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
+
+    async def read(self, path: str) -> DiskImage:
+        """A file that was built elsewhere. UsageError when it is no qcow2."""
+
+
+class TemplateStore(Protocol):
+    """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
+    OutcomeUnknown where the answer to a change was lost."""
+
+    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
+        """What a person would type to get the same."""
+
+    async def sent(self, template: Template, image: DiskImage) -> bool:
+        """Whether the image lies in the template's inbox already, whole."""
+
+    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
+        """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
+
+    async def create(self, template: Template, image: DiskImage) -> str:
+        """A guest with the image as its disk."""
+
+    async def convert(self, template: Template) -> str:
+        """Makes that guest a template."""
+
+    async def delete(self, node: str, vmid: int) -> str: ...
+
+    async def discard(self, template: Template, image: DiskImage) -> None:
+        """Removes the image from the inbox."""
+
+
 class SecretStore(Protocol):
     """Encrypted files of the repository. Plain text is in memory only, as `Secret`."""
 
@@ -312,9 +400,93 @@ class WorkTree(Protocol):
         """In the terminal of this process, to its end."""
 
 
+class Registry(Protocol):
+    """Registries of container images, read without an account.
+
+    UsageError: no such image or tag. Refused: an account is needed, or too many questions. Unreachable: anything else.
+    """
+
+    async def digest(self, image: Image) -> str:
+        """`sha256:...` of what its tag stands for now: of all its architectures together."""
+
+    async def tags(self, image: Image) -> tuple[str, ...]: ...
+
+    async def source(self, image: Image, digest: str) -> str:
+        """What the image says of where its source is; empty where it says nothing."""
+
+
+class ComposeFiles(Protocol):
+    """Compose files as text. UsageError, with file and line, for what does not parse."""
+
+    def services(self, files: Sequence[tuple[str, bytes]]) -> tuple[ComposeService, ...]:
+        """Of (path, content) of one project, in the order of compose."""
+
+    def locked(self, path: str, data: bytes) -> dict[str, str]:
+        """Service -> image, of a lock."""
+
+    def lock(self, images: Sequence[tuple[str, str]]) -> bytes:
+        """The lock of (service, image)."""
+
+    def with_images(self, path: str, data: bytes, changes: Sequence[tuple[ComposeService, str, str]]) -> bytes:
+        """The file with (service, old image, new image) replaced where they stand, and nothing else."""
+
+
 class AuditLog(Protocol):
     """Append-only record of what was tried from this machine."""
 
     def append(self, record: dict[str, Any]) -> None: ...
 
     def records(self, limit: int = 500) -> list[dict[str, Any]]: ...
+
+
+class Machine(Protocol):
+    """The machine that cockpit runs on, and what can be seen from it."""
+
+    def find(self, program: str) -> str:
+        """Path of a program; empty where there is none."""
+
+    async def ask(self, argv: Sequence[str], *, deadline: float = 10.0) -> Ran:
+        """A local program, to its end. UsageError, CockpitError: it cannot be started, or does not end."""
+
+    def environment(self, name: str) -> str: ...
+
+    def library(self, name: str) -> str:
+        """Version of an installed Python package; empty where there is none."""
+
+    def terminal(self) -> Terminal: ...
+
+    def status(self, path: Path) -> FileState | None:
+        """Links are followed."""
+
+    async def addresses(self, name: str) -> tuple[str, ...]:
+        """IP addresses of a name. Unreachable where it has none."""
+
+    async def greeting(self, host: str, port: int) -> str:
+        """The first line that a server there says, empty for one that waits. Unreachable."""
+
+    async def certificate(self, host: str, port: int, name: str) -> Certificate:
+        """What the server shows who asks for `name`. Unreachable."""
+
+    async def mesh(self) -> MeshStatus | None:
+        """None where tailscale is not there, or its daemon does not answer."""
+
+
+class Keyring(Protocol):
+    """What this machine decrypts with, and whom the repository encrypts for."""
+
+    async def program(self) -> SopsProgram:
+        """SecretError where there is none."""
+
+    async def identities(self) -> tuple[Identity, ...]: ...
+
+    async def rules(self) -> tuple[Rule, ...]:
+        """Of .sops.yaml, in order. UsageError where it is not there, or no YAML."""
+
+
+class CheckupHost(Protocol):
+    """A host that is looked over. One round trip, no root, nothing is changed."""
+
+    async def checkup(self) -> HostCheckup: ...
+
+    async def certificate(self, name: str, address: str, port: int) -> Certificate:
+        """What a server shows the host itself who asks for `name`. Unreachable."""

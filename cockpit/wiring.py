@@ -8,6 +8,7 @@ import getpass
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -25,30 +26,40 @@ from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
 from cockpit.domain import units
-from cockpit.domain.errors import SecretError
+from cockpit.domain.errors import CockpitError, SecretError, UsageError
 from cockpit.domain.events import Outcome
+from cockpit.domain.inventory import Inventory
 from cockpit.domain.secret import Secret
-from cockpit.domain.settings import CredentialSettings, Role, Settings, UserSettings
+from cockpit.domain.settings import CredentialSettings, HostSettings, Role, Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.observe.guests import Guests
-from cockpit.ports import SecretStore
+from cockpit.ports import SecretStore, Surveyor
 
 if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
+    from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
+    from cockpit.actions.doctor import Context, Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
+    from cockpit.actions.new.homelab import Workshop
     from cockpit.actions.operations import Operations
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
+    from cockpit.actions.sealing.renew import Bench
     from cockpit.actions.services import ServiceActions
+    from cockpit.actions.upkeep import Upkeep
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
+    from cockpit.adapters.nixos.checkup import NixosCheckup
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
+    from cockpit.adapters.proxmox.templates import ProxmoxTemplates
+    from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
     from cockpit.early import Early
@@ -153,6 +164,18 @@ def open_cockpit(
 
         return ReadOnly(world(), releases())
 
+    def bootstrap() -> Bootstrap:
+        from cockpit.actions.bootstrap import Bootstrap
+        from cockpit.adapters.nixos.building import LocalBuilder
+        from cockpit.adapters.nixos.first import NixosFirstContact
+        from cockpit.adapters.ssh import SshConnection
+
+        def contact(name: str, user: str) -> NixosFirstContact:
+            ssh = SshConnection(replace(settings.hosts[name], user=user), keys)
+            return NixosFirstContact(settings.hosts[name], user, ssh, host(name), clock)
+
+        return Bootstrap(world(), contact, LocalBuilder(settings.root))
+
     def file_actions() -> FileActions:
         from cockpit.actions.files import FileActions
 
@@ -165,6 +188,18 @@ def open_cockpit(
         made.changed.append(lambda name: guests.clusters[name].poke())
         return made
 
+    def template_store(name: str) -> ProxmoxTemplates:
+        from cockpit.adapters.proxmox.templates import ProxmoxTemplates
+
+        return ProxmoxTemplates(clusters[name])
+
+    def image_actions() -> ImageActions:
+        from cockpit.actions.images import ImageActions
+        from cockpit.adapters.nixos.image import NixImageBuilder
+
+        stores = {name: later(partial(template_store, name)) for name in settings.clusters}
+        return ImageActions(settings, repository, NixImageBuilder(settings.root), clusters, stores, operations(), clock)
+
     def service_actions() -> ServiceActions:
         from cockpit.actions.services import ServiceActions
         from cockpit.adapters.docker.shell import SystemShell
@@ -173,6 +208,26 @@ def open_cockpit(
         made = ServiceActions(engines, hosts, settings, operations(), clock, who, origin, shell, gate, audit)
         made.changed.append(lambda name: fleet.services[name].poke())
         return made
+
+    def checkup(name: str) -> NixosCheckup:
+        from cockpit.adapters.nixos.checkup import NixosCheckup
+
+        return NixosCheckup(connections[name])
+
+    def examined() -> Context:
+        from cockpit.adapters.sops.keyring import SopsKeyring
+
+        made = _context(user)
+        made.settings, made.known_hosts, made.tree = settings, keys, work_tree
+        made.keyring, made.secrets = SopsKeyring(settings.root, user.identity, later(store)), secrets
+        made.hosts, made.engines = hosts, engines
+        made.checkups = {name: later(partial(checkup, name)) for name in settings.hosts}
+        return made
+
+    def doctor() -> Doctor:
+        from cockpit.actions.doctor import Doctor
+
+        return Doctor(examined)
 
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
@@ -204,11 +259,13 @@ def open_cockpit(
         attach=later(attach),
         releases=later(releases),
         read_only=later(read_only),
+        bootstrap=later(bootstrap),
         work_tree=work_tree,
         files=Files(work_tree, secrets, clock),
         file_actions=later(file_actions),
         guests=later(guest_actions),
         services=later(service_actions),
+        images=later(image_actions),
         gate=gate,
         audit=audit,
         runs=runs,
@@ -220,7 +277,99 @@ def open_cockpit(
             *(partial(end, host) for host in hosts.values()),
             *(partial(end, cluster) for cluster in clusters.values()),
         ),
+        doctor=later(doctor),
     )
+
+
+async def open_init(directory: str) -> Workshop:
+    """What `cockpit init` needs; refuses before anything is asked, where it could not end. Refused, UsageError, SecretError."""
+    from cockpit.actions.new.homelab import Init, Workshop
+    from cockpit.adapters import newtree, reference
+    from cockpit.adapters.keys import SystemKeys
+    from cockpit.adapters.sops.store import SopsStore
+    from cockpit.domain.secret_template import TEMPLATE, parse
+
+    folder = newtree.NewFolder(Path(directory))
+    folder.check()
+    identity = files.load_user().identity
+    await SopsStore(folder.root).version()
+    author = await newtree.identity(folder.target.parent)
+    tree, keys = await asyncio.to_thread(reference.read), SystemKeys(identity)
+    if TEMPLATE not in tree:
+        raise CockpitError("the reference homelab is not whole", f"it has no {TEMPLATE}", "install cockpit again")
+    template = parse(files.plain(tree[TEMPLATE].data.decode()))
+
+    def open_store(key: Secret | None) -> SecretStore:
+        return SopsStore(folder.root, key if key is not None else identity)
+
+    def settings(root: Path) -> Settings:
+        return files.load(root / "cockpit.yaml")
+
+    return Workshop(keys, template, author, Init(tree, folder, keys, open_store, files.plain, settings, __version__))
+
+
+async def open_secrets(config: str | None) -> Bench:
+    """What `cockpit secrets new` needs. UsageError, SecretError."""
+    from cockpit.actions.sealing.renew import Bench, Renew
+    from cockpit.adapters.fileset import DiskFiles
+    from cockpit.adapters.keys import SystemKeys
+    from cockpit.adapters.newtree import NewFolder
+    from cockpit.adapters.sops.store import SopsStore
+
+    root, identity = files.load(_file(config)).root, files.load_user().identity
+    # rules alone, which are not secret, and gone when it ends
+    staging, keys = NewFolder(Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}"), SystemKeys(identity)
+
+    def open_store(key: Secret | None) -> SecretStore:
+        return SopsStore(staging.root, key if key is not None else identity)
+
+    await SopsStore(root).version()
+    renew = Renew(DiskFiles(root), staging, keys, open_store, files.plain)
+    return Bench(keys, await renew.template(), renew)
+
+
+def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
+    """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
+    from cockpit.actions.doctor import Doctor
+
+    try:
+        cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
+    except UsageError as error:
+        trouble = error
+
+        def machine() -> Context:
+            made = _context(UserSettings())
+            made.trouble = trouble
+            return made
+
+        return Doctor(machine)
+    return cockpit.doctor.closed_by(cockpit.close)
+
+
+def _context(user: UserSettings) -> Context:
+    """What is looked at without a homelab."""
+    from cockpit.actions.doctor import Context
+    from cockpit.adapters.machine import SystemMachine
+
+    return Context(SystemMachine(), SystemClock(), user, files.parse)
+
+
+def open_upkeep(config: str | None) -> Upkeep:
+    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
+    from cockpit.actions.lock import Lock
+    from cockpit.actions.upkeep import Upkeep
+    from cockpit.adapters.compose_files import ComposeYaml
+    from cockpit.adapters.git.worktree import GitWorkTree
+
+    def registry() -> OciRegistry:
+        from cockpit.adapters.registry import OciRegistry
+
+        return OciRegistry()
+
+    settings, user = files.load(_file(config)), files.load_user()
+    tree = GitWorkTree(settings.root)
+    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
+    return Upkeep(lock)
 
 
 def as_another(settings: Settings, user: str) -> Settings:
@@ -284,3 +433,42 @@ def who_asks(user: UserSettings, root: Path, environ: Mapping[str, str]) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"uid {os.getuid()}"
+
+
+def reference() -> Path:
+    """The top of the reference homelab: in a wheel beside this module, else the top of the checkout."""
+    packaged = Path(__file__).parent / "reference"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1]
+
+
+async def survey(host: HostSettings, known_hosts: str | None) -> Inventory:
+    """What runs on a host that is not cockpit's yet."""
+    from cockpit.adapters.nixos.inventory import HostSurveyor
+    from cockpit.adapters.ssh import SshConnection
+
+    keys = Path(known_hosts) if known_hosts else None
+    surveyor: Surveyor = HostSurveyor(SshConnection(host, keys), sudo=host.user != "root")
+    try:
+        return await surveyor.inventory()
+    finally:
+        await surveyor.close()
+
+
+async def known_guests(root: Path) -> tuple[str, ...]:
+    """Guests of the clusters that a repository's cockpit.yaml names, if it is there; one line each."""
+    file = root / "cockpit.yaml"
+    if not file.is_file():
+        return ()
+    from cockpit.actions import looks
+
+    found: list[str] = []
+    cockpit = open_cockpit(config=str(file), headless=True)
+    try:
+        for look in await looks.guests(cockpit, ()):
+            if look.value is None:
+                found.append(f"of {look.source}: not known, {look.error}")
+            else:
+                found += [f"{look.source}/{guest.vmid} {guest.name} ({guest.status})" for guest in look.value.guests[:100]]
+    finally:
+        await cockpit.close()
+    return tuple(found)

@@ -183,6 +183,8 @@ def command_line() -> Iterator[str]:
     yield from _command("cockpit", parser)
     for name, child in _commands(parser):
         yield from _command(f"cockpit {name}", child)
+        for inner, below in _commands(child):
+            yield from _command(f"cockpit {name} {inner}", below)
     yield "## Exit codes\n"
     yield from table(("exit", "name"), [(str(int(item)), item.name.lower().replace("_", " ")) for item in Exit])
     order = " ".join(str(int(item)) for item in WORST_FIRST)
@@ -232,11 +234,37 @@ def json_documents() -> Iterator[str]:
     return page(_MADE)
 
 
+def doctor() -> Iterator[str]:
+    from cockpit.actions.doctor import CHECKS
+    from cockpit.domain.findings import Group
+
+    yield "# Checks of cockpit doctor\n"
+    yield _MADE + "\n"
+    yield "What each level means, and how the command ends: [doctor](../doctor.md). *Asks* is what a check needs beyond the files"
+    yield "and programs of this machine; with `--offline` such a check is left out.\n"
+    for group in Group:
+        checks = [check for check in CHECKS if check.group is group]
+        yield f"## {group.value}\n"
+        rows = [
+            (
+                code(c.id),
+                c.title,
+                c.about,
+                c.worst.value,
+                "each host" if c.each and c.online else "the network" if c.online else "",
+            )
+            for c in checks
+        ]
+        yield from table(("check", "line", "looks at", "at worst", "asks"), rows)
+        yield ""
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "keys.md": keys,
     "settings.md": settings,
     "cli.md": command_line,
     "json.md": json_documents,
+    "doctor.md": doctor,
 }
 
 

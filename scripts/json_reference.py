@@ -14,6 +14,7 @@ from cockpit.actions.looks import Drift
 from cockpit.domain import events
 from cockpit.domain.guests import Guest
 from cockpit.domain.hosts import Generation, HostFacts
+from cockpit.domain.images import LockRow
 from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan
 from cockpit.domain.releases import Release
@@ -22,11 +23,21 @@ from cockpit.domain.services import LogGap, LogLine, Service
 Field = tuple[str, str]
 """(name, type)."""
 _ERROR = (("exit", "integer"), ("what", "string"))
-_RUN = "deploy, plan, rollback, resume, attach, do"
+_RUN = "deploy, plan, rollback, resume, attach, bootstrap, do"
 EVENTS = tuple(
     kind
     for kind in vars(events).values()
     if isinstance(kind, type) and issubclass(kind, events.Event) and kind is not events.Event
+)
+
+_SECRETS: tuple[Field, ...] = (
+    ("key_file", "string or null"),
+    ("recipients", "object with `operators`, `recovery`, `hosts`"),
+    ("tried", "list of string"),
+    ("untried", "list of string"),
+    ("open", "list of object with `file`, `key`, `name`, `what`"),
+    ("passwords", "list of object with `file`, `key`, `user`, `password`; empty without --show-passwords"),
+    ("recovery_key", "string or null"),
 )
 
 DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
@@ -37,12 +48,28 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
     "Generation": ("generations", Generation, (("host", "string"),)),
     "Release": ("releases", Release, (("outcome", "string"), ("hosts", "list of string"))),
     "Drift": ("drift", Drift, ()),
+    "Finding": ("doctor", None, (("check", "string"), ("group", "string"), ("title", "string"),
+                                 ("level", "`ok` or `skipped` or `note` or `warn` or `fail`"), ("host", "string"),
+                                 ("file", "string"), ("line", "integer"), ("what", "string"), ("why", "string"),
+                                 ("fix", "string"))),
+    "Examination": ("doctor, at its end", None, (("offline", "boolean"), ("exit", "integer"), ("ok", "integer"),
+                                                 ("skipped", "integer"), ("note", "integer"), ("warn", "integer"),
+                                                 ("fail", "integer"))),
+    "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
+    "Adoption": ("adopt", None, (("host", "string"), ("written", "boolean"), ("nothing_to_do", "boolean"),
+                                 ("files", "list of object with `path`, `new` and `diff`"), ("vendored", "list of string"),
+                                 ("by_hand", "list of string"), ("warnings", "list of string"), ("notes", "list of string"),
+                                 ("next", "list of string"))),
     "Error": ("every one", None, (*_ERROR, ("why", "string"), ("hint", "string"))),
     "Plan": (_RUN.removesuffix(", do"), Plan, (("nothing_to_do", "boolean"), ("tier", "string"))),
     "Operation": ("do", Operation, (("tier", "string"),)),
     **{kind.__name__: (_RUN, kind, ()) for kind in EVENTS},
+    "Created": ("init", None, (
+        ("directory", "string"), ("host", "string"), ("commit", "string"), ("files", "list of string"), *_SECRETS,
+        ("next", "list of object with `what` and `commands`"))),
+    "Renewed": ("secrets new", None, (("files", "list of string"), ("removed", "list of string"), *_SECRETS)),
     "Outcome": (_RUN, events.Outcome, (("result", "string"), ("dropped", "integer"))),
 }  # fmt: skip
 """`event` -> (commands, the type, what it has besides)."""

@@ -142,6 +142,9 @@ def main(names: list[str]) -> int:
         run(group, tally)
     if not names:
         tally.not_run.append(("the long chaos run", "it is `make lab-chaos`"))
+        tally.not_run.append(
+            ("the shipped flake against the real nixpkgs", "it is `make nix-real`, with checkouts that it is told of")
+        )
     print("\nDid not run:")
     for what, why in tally.not_run or [("nothing", "everything ran")]:
         print(f"  {what}: {why}")

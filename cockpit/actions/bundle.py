@@ -20,9 +20,12 @@ from cockpit.ports import AuditLog, Clock, Repository, WorkTree
 
 if TYPE_CHECKING:  # each is made, and imported, when it is used first
     from cockpit.actions.attach import Attach
+    from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
+    from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
+    from cockpit.actions.images import ImageActions
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
@@ -115,11 +118,14 @@ class Cockpit(Struct):
     attach: Attach
     releases: Releases
     read_only: ReadOnly
+    bootstrap: Bootstrap
     work_tree: WorkTree
     files: Files
     file_actions: FileActions
     guests: GuestActions
     services: ServiceActions
+    doctor: Doctor
+    images: ImageActions
     gate: Gate
     audit: AuditLog
     runs: Runs

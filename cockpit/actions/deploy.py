@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from msgspec.structs import replace
 
-from cockpit.actions import planning, rules, transaction
+from cockpit.actions import plain, planning, rules, transaction
 from cockpit.actions.reading import read_settled, reading_ahead
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
 from cockpit.domain import units
-from cockpit.domain.errors import BuildFailed, Refused, SecretError, UsageError
+from cockpit.domain.errors import BuildFailed, Refused
 from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
 from cockpit.domain.plan import Allow, HostPlan, Plan
@@ -131,30 +131,13 @@ class Deploy:
             note.append(_sizes(plan))
         return _lifting(plan) if allow.resume and hold is not None else plan
 
-    async def _refuse_plain_secrets(self, host: Host, commit: Commit) -> None:
-        """Before anything is sent: what is in the host's store can be read by everybody there."""
-        world = self._world
-        for name in host.settings.projects:
-            project = world.settings.projects.get(name)
-            for secret in project.secrets if project else ():
-                try:
-                    data = await world.repository.read(commit.sha, secret.file)
-                except UsageError:
-                    continue  # not in the commit: the release's builder says what is missing
-                if not world.secrets.is_encrypted(secret.file, data):
-                    raise SecretError(
-                        f"{secret.file} is plain text in {commit.short}",
-                        f"secret {name}/{secret.name} would lie readable in the host's store; nothing was sent",
-                        f"sops encrypt -i {secret.file}, commit, and replace the value: it is in the history",
-                    )
-
     async def _prepare(self, host: Host, commit: Commit, run: Run) -> Closure:
         """Writes only content-addressed things: the commit's objects, and the closure."""
         world = self._world
         name = host.settings.name
         haves = await host.haves()
         if commit.sha not in haves:
-            await self._refuse_plain_secrets(host, commit)
+            await plain.refuse(world, host.settings, commit)
             known = await world.repository.known(haves)
             await host.receive(commit.sha, _counted(world.repository.pack(commit.sha, known), run, name))
         built: BuildResult | None = None

@@ -9,21 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from cockpit.actions import tasks
 from cockpit.actions.operations import Operations
 from cockpit.actions.run import Approval, Run
-from cockpit.domain.errors import CockpitError, Locked, OperationFailed, OutcomeUnknown, Refused, Unreachable, UsageError
-from cockpit.domain.events import Outcome, Output, Progress, Waiting
-from cockpit.domain.guests import ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot, Storage, Verb, unfit
+from cockpit.domain.errors import CockpitError, Locked, OperationFailed, Refused, UsageError
+from cockpit.domain.events import Outcome
+from cockpit.domain.guests import ClusterSnapshot, Guest, GuestChange, Snapshot, Storage, Verb, unfit
 from cockpit.domain.operation import Impact, Operation, Step
 from cockpit.domain.settings import Settings
 from cockpit.ports import Clock, Hypervisor
 
-SILENT = 120.0
-"""Seconds that a cluster may be silent while its task is followed."""
-FIRST, MOST = 0.2, 1.0
-"""Seconds between two looks at a task."""
-PAGE = 500
-_PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)?%")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,39}")
 _ACTIONS = {
     Verb.START: "guest.start",
@@ -201,40 +196,13 @@ class GuestActions:
         fresh = GuestChange(guest, verb, planned.change.snapshot, planned.change.description, planned.change.storage)
         started = self._clock.monotonic()
         upid = await hypervisor.change(fresh)
-        task = await self._follow(hypervisor, upid, step, verb, run)
+        task = await tasks.follow(hypervisor, upid, run, step.target, verb.value, self._clock)
         if not task.ok:
             raise OperationFailed(f"{guest.label}: {verb.value} failed", task.exit, f"its log: task {task.kind} on {task.node}")
         seconds = self._clock.monotonic() - started
         with_warnings = f", {task.exit.lower()}" if task.exit.startswith("WARNINGS") else ""
         asked = "HA was asked to do it" if task.kind.startswith("ha") else ""
         return asked or f"{_done(planned.change)} in {_span(seconds)}{with_warnings}"
-
-    async def _follow(self, hypervisor: Hypervisor, upid: str, step: Step, verb: Verb, run: Run) -> GuestTask:
-        """Until it has ended, with its log into the run."""
-        lines, delay, silent = 0, FIRST, None
-        while True:
-            try:
-                task = await hypervisor.task(upid)
-                page = await hypervisor.task_log(upid, lines)
-            except Unreachable as error:
-                silent = silent or self._clock.monotonic()
-                left = SILENT - (self._clock.monotonic() - silent)
-                if left <= 0:
-                    raise OutcomeUnknown(
-                        f"nobody knows how {verb.value} of {step.target} ended", f"{error}", f"its task goes on: {upid}"
-                    ) from None
-                run.emit(Waiting, host=step.target, step=verb.value, text=str(error), left=left)
-            else:
-                silent, lines = None, lines + len(page)
-                for line in page:
-                    run.emit(Output, host=step.target, step=verb.value, text=line)
-                if done := next((m for line in reversed(page) if (m := _PERCENT.search(line))), None):
-                    share = min(100, int(done[1])) / 100
-                    run.emit(Progress, host=step.target, step=verb.value, text=f"{done[1]}%", done=share)
-                if not task.running and len(page) < PAGE:
-                    return task
-            await self._clock.sleep(delay)
-            delay = min(delay * 1.5, MOST)
 
 
 def _fits(guest: Guest, verb: Verb) -> CockpitError | None:

@@ -29,6 +29,8 @@ async def check(
     facts: HostFacts,
     commit: Commit | None,
     take: Take | None = None,
+    *,
+    take_over: bool = False,
 ) -> HostPlan:
     """Asks the host what the target would change. `commit` is the one of the target, where it is known here."""
     request: dict[str, Any] = {"run": run, "kind": kind.value}
@@ -38,6 +40,8 @@ async def check(
         request["closure"] = target.path
     take = take or Take()
     request["take"] = {"host": take.host, "git": take.git}
+    if take_over:
+        request["take_over"] = True
     over = rules.open_attempt(facts)
     if over is not None:
         request["over"] = over

@@ -1,7 +1,8 @@
 """Releases as data: built on this machine, written to a file, and compared with what hosts run by reading alone.
 
-Two actions, so that a pull request can be planned without its code ever being near a host: `Releases` builds, on a machine without
-any identity; `ReadOnly` compares, on one with an identity that may only look. Between them goes a file that nobody has to trust.
+Two actions, so that a pull request can be planned without its code ever being near a host: `Releases` builds, on a machine
+without any identity; `ReadOnly` compares, on one with an identity that may only look. Between them goes a file that nobody has
+to trust.
 """
 
 from __future__ import annotations

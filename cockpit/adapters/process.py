@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,33 @@ async def run(
     finally:
         if not done:
             await _end(process, reading, errors, feeding)
+    return Completed(code, out, err)
+
+
+async def watched(
+    argv: Sequence[str],
+    told: Callable[[str], None],
+    *,
+    deadline: float,
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+) -> Completed:
+    """Like `run`; `told` gets each line of standard error as it comes, and the end of it is kept."""
+    process = await _start(argv, False, env, cwd, ())
+    reading = asyncio.ensure_future(_read(process.stdout, argv[0]))
+    telling = asyncio.ensure_future(_tell(process.stderr, told))
+    done = False
+    try:
+        async with asyncio.timeout(deadline):
+            out, err = await asyncio.gather(reading, telling)
+            code = await process.wait()
+            done = True
+    except TimeoutError:
+        hint = f"run it by hand: {' '.join(argv)}"
+        raise CockpitError(f"{argv[0]} did not end", f"no end within {deadline:.0f}s", hint) from None
+    finally:
+        if not done:
+            await _end(process, reading, telling)
     return Completed(code, out, err)
 
 
@@ -168,6 +195,21 @@ async def _read(stream: asyncio.StreamReader | None, program: str) -> bytes:
             raise CockpitError(f"{program} printed too much", f"more than {MOST_OUTPUT} bytes")
         parts.append(chunk)
     return b"".join(parts)
+
+
+async def _tell(stream: asyncio.StreamReader | None, told: Callable[[str], None]) -> bytes:
+    """The last lines, for an error; a line without an end is cut where the buffer is full."""
+    kept, rest = b"", b""
+    while stream is not None and (chunk := await stream.read(CHUNK)):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > CHUNK:
+            lines, rest = [*lines, rest], b""
+        for line in lines:
+            told(line.decode("utf-8", "replace"))
+        kept = (kept + chunk)[-CHUNK:]
+    if rest:
+        told(rest.decode("utf-8", "replace"))
+    return kept
 
 
 async def _end(process: asyncio.subprocess.Process, *pumps: asyncio.Future[Any]) -> None:

@@ -12,7 +12,7 @@ from cockpit.actions.bundle import Cockpit
 from cockpit.actions.doing import operation
 from cockpit.actions.run import Run
 from cockpit.actions.status import status
-from cockpit.cli import release, services, show
+from cockpit.cli import images, release, services, show
 from cockpit.cli.choice import patterns, select
 from cockpit.cli.github import GitHub
 from cockpit.cli.output import Json, Pipe, Renderer, Text, stdout
@@ -107,6 +107,8 @@ async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) ->
     try:
         if args.command == "do":
             outcome = await _do(cockpit, args, run, follower, face)
+        elif args.command == "image":
+            outcome = await images.execute(cockpit, args, run, follower.catch_up, face)
         else:
             outcome = await _execute(cockpit, args, run)
     except BaseException:
@@ -120,6 +122,17 @@ async def _action(cockpit: Cockpit, args: argparse.Namespace, face: Renderer) ->
 
 
 async def _execute(cockpit: Cockpit, args: argparse.Namespace, run: Run) -> Outcome:
+    if args.command == "bootstrap":
+        return await cockpit.bootstrap.execute(
+            args.host,
+            args.commit,
+            run=run,
+            user=args.user,
+            allow=Allow(from_test=args.from_test, take=_take(args.take)),
+            take_over=args.take_over,
+            here=args.build_here,
+            dry_run=args.dry_run,
+        )
     names = select(cockpit.settings.hosts.values(), patterns(args))
     match args.command:
         case "release":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from cockpit.cli import grammar_release
+from cockpit.cli import grammar_adopt, grammar_doctor, grammar_images, grammar_new, grammar_release, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -16,7 +16,7 @@ exit codes:
    1 a defect in cockpit             7 locked by someone else
    2 usage or settings               8 a secret cannot be decrypted
    3 host cannot be reached          9 refused; nothing changed
-   4 build failed; nothing changed  10 plan, --dry-run: something to do
+   4 build failed; nothing changed  10 plan, --dry-run, doctor: something to do
    5 failed and reverted            11 outcome unknown: cockpit attach
                                     12 tried, and did not work
 """
@@ -68,6 +68,12 @@ def build(version: str) -> argparse.ArgumentParser:
     _command(commands, "drift", "What runs and is not as git says; exit 10 when there is any. Changes nothing.")
 
     _services(commands)
+    grammar_upkeep.add(commands, _command)
+
+    grammar_new.add(commands, EXITS)
+    grammar_doctor.add(commands, OUTPUTS, EXITS)
+    grammar_adopt.add(commands, _command)
+    grammar_images.add(commands, _command)
 
     demo = commands.add_parser("demo", help="Open the terminal UI on a simulated homelab.", allow_abbrev=False)
     demo.add_argument("--tour", action="store_true", help="with a guide: a round of two minutes")

@@ -3,5 +3,6 @@
 from cockpit.config.fields import schema
 from cockpit.config.load import find, load
 from cockpit.config.user import load_user
+from cockpit.config.yaml import parse, plain
 
-__all__ = ["find", "load", "load_user", "schema"]
+__all__ = ["find", "load", "load_user", "parse", "plain", "schema"]

@@ -51,6 +51,18 @@ TABLES: dict[str, Table] = {
             "hosts": Field("map:host", "NixOS hosts by name", required=True, least=1),
             "projects": Field("map:project", "compose projects by name", default={}),
             "clusters": Field("map:cluster", "Proxmox VE clusters by name", default={}),
+            "secrets": Field("table:secret_files", "how encrypted files in project folders are named", default={}),
+        },
+    ),
+    "secret_files": Table(
+        "how encrypted files at the top of a project's folder are named",
+        {
+            "style": Field(
+                "string",
+                "file: what sops encrypted is rendered under its own name; sidecar: NAME.enc is rendered as NAME",
+                default="file",
+                choices=("file", "sidecar"),
+            ),
         },
     ),
     "host": Table(

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from cockpit.config.fields import LONGEST_NAME, NAME, PATH, TABLES, Field, seconds
-from cockpit.config.yaml import Node, read
+from cockpit.config.yaml import read
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
+from cockpit.domain.marked import Node
 from cockpit.domain.settings import (
     Build,
     ClusterSettings,
@@ -21,6 +22,7 @@ from cockpit.domain.settings import (
     HttpCheck,
     ProjectSettings,
     SecretSettings,
+    SecretStyle,
     Settings,
     Timing,
     Transport,
@@ -183,7 +185,8 @@ class _Reader:
         self.guests(hosts, data.get("hosts") or {}, set(data.get("clusters") or {}))
         if self.complaints:
             raise SettingsError(sorted(self.complaints, key=lambda c: c.line))
-        return Settings(root, keep, MappingProxyType(hosts), MappingProxyType(projects), MappingProxyType(clusters))
+        style = SecretStyle((data.get("secrets") or {}).get("style") or "file")
+        return Settings(root, keep, MappingProxyType(hosts), MappingProxyType(projects), MappingProxyType(clusters), style)
 
     def project(self, name: str, raw: dict[str, Any]) -> ProjectSettings | None:
         if raw.get("source") is None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cockpit.config.paths import user_file
-from cockpit.config.yaml import Node, read
+from cockpit.config.yaml import read
 from cockpit.domain.errors import Complaint, SettingsError
+from cockpit.domain.marked import Node
 from cockpit.domain.settings import Role, Theme, UserSettings
 
 KEYS = ("theme", "ascii", "keymap", "identity", "who", "role")

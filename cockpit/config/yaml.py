@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from cockpit.domain.errors import Complaint, SettingsError, UsageError
+from cockpit.domain.marked import Node
 
 MOST = 1024 * 1024
 MOST_NODES = 100_000
-
-
-class Node(Struct, frozen=True):
-    """A value and the line (1-based) that it stands on. Mappings hold (key, line of the key, value) in file order."""
-
-    line: int
-    value: str | None
-    kind: str
-    """`map`, `list`, `string`, `integer`, `float`, `boolean`, `null`"""
-    pairs: tuple[tuple[str, int, Node], ...] = ()
-    items: tuple[Node, ...] = ()
 
 
 _TAGS = {"int": "integer", "float": "float", "bool": "boolean", "null": "null", "str": "string"}
@@ -43,6 +33,18 @@ def read(path: Path, complaints: list[Complaint]) -> Node:
     if len(data) > MOST:
         raise UsageError(f"{path} is too big", f"{MOST} bytes are the most")
     return parse(text, path.name, complaints)
+
+
+def plain(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """YAML as plain values. SettingsError where it is none."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        why = str(error).splitlines()[0] if str(error) else "is no YAML"
+        raise SettingsError([Complaint("YAML", 1, "(syntax)", why)]) from None
 
 
 def parse(text: str, name: str, complaints: list[Complaint]) -> Node:

@@ -139,3 +139,10 @@ class PushTarget(Struct, frozen=True):
     """Whether a push to it starts a deploy."""
     new: bool = False
     """Whether the remote does not have the branch yet."""
+
+
+class NewFile(Struct, frozen=True):
+    """A file that is to be written where there was none."""
+
+    data: bytes
+    executable: bool = False

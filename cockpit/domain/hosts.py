@@ -150,6 +150,19 @@ class Manifest(Struct, frozen=True):
     projects: tuple[ManifestProject, ...] = ()
 
 
+class Prospect(Struct, frozen=True):
+    """A host before its first contact: what there is to work with."""
+
+    nixos: bool
+    root: bool
+    """Whether commands can be run as root there."""
+    cockpit: bool
+    """Whether the running system has cockpit's programs already."""
+    git: bool
+    haves: tuple[str, ...] = ()
+    """Commits that an earlier try has sent."""
+
+
 class AttemptKind(Enum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"

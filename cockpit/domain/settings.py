@@ -46,6 +46,13 @@ class EnvSecrets(Enum):
     ALLOW = "allow"
 
 
+class SecretStyle(Enum):
+    FILE = "file"
+    """An encrypted file in a project's folder is rendered under its own name."""
+    SIDECAR = "sidecar"
+    """NAME.enc is rendered as NAME."""
+
+
 class HostSettings(Struct, frozen=True):
     name: str
     address: str
@@ -150,6 +157,7 @@ class Settings(Struct, frozen=True):
     hosts: Mapping[str, HostSettings] = field(default_factory=_no_hosts)
     projects: Mapping[str, ProjectSettings] = field(default_factory=_no_projects)
     clusters: Mapping[str, ClusterSettings] = field(default_factory=_no_clusters)
+    secret_style: SecretStyle = SecretStyle.FILE
 
 
 class Theme(Enum):

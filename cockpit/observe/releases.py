@@ -63,7 +63,11 @@ def _never_arrived(run: str, record: dict[str, Any]) -> Release | None:
     if _exit(record) is Exit.DONE:
         return None
     planned = ((record.get("plan") or {}).get("hosts") or [{}])[0]
-    kinds = {"host.rollback": AttemptKind.ROLLBACK, "host.resume": AttemptKind.RESUME}
+    kinds = {
+        "host.rollback": AttemptKind.ROLLBACK,
+        "host.resume": AttemptKind.RESUME,
+        "release.bootstrap": AttemptKind.BOOTSTRAP,
+    }
     return Release(
         run=run,
         kind=kinds.get(str(record.get("action")), AttemptKind.DEPLOY),

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from cockpit.simulator import checkup
 from cockpit.simulator.compose import compose
 from cockpit.simulator.engine import Engine
 from cockpit.simulator.host import Failure, Host
@@ -36,6 +37,7 @@ class Shell:
         self.open = True
         """Whether the host is on."""
         self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._public = ""
 
     def cut(self) -> None:
         """The host is off: nobody is let in, and who was is cut off."""
@@ -48,6 +50,7 @@ class Shell:
         import asyncssh
 
         shell = self
+        self._public = " ".join(key.export_public_key().decode().split()[:2])
 
         class Server(asyncssh.SSHServer):
             def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -113,6 +116,14 @@ class Shell:
             if b"put probe 1" not in script:
                 return self._unknown(process, "a script that is not the probe")
             process.stdout.write(printed(host, self._engine.rows(), deep=command.endswith("deep")))
+            return 0
+        if command == "sh -s checkup":
+            if b"put checkup 1" not in await process.stdin.read():
+                return self._unknown(process, "a script that is not the checkup")
+            process.stdout.write(checkup.printed(host, self._public))
+            return 0
+        if match := checkup.CERTIFICATE.match(command):
+            process.stdout.write(checkup.certificate(match[1]))
             return 0
         if command.startswith(TRANSACTION):
             return await self._transaction(process, shlex.split(command[len(TRANSACTION) :]))

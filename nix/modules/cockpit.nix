@@ -109,7 +109,7 @@ in
 
   config = mkIf cfg.enable {
     environment.systemPackages = [ programs ];
-    system.extraSystemBuilderCmds = ''
+    system.systemBuilderCommands = ''
       ln -s ${cfg.release} $out/cockpit
     '';
 
@@ -142,6 +142,8 @@ in
       before = [ "docker.service" ];
       after = [ "local-fs.target" ];
       reloadIfChanged = true;
+      # also where the system that comes has no cockpit: a host that leaves it, or goes back to before its first contact
+      unitConfig.X-StopOnRemoval = false;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;

@@ -43,6 +43,7 @@ jq -e --arg h "$host" '.hosts | has($h)' settings.json >/dev/null || fail "cockp
 
 # shellcheck disable=SC2154
 jq -r --arg h "$host" '.hosts[$h].projects // [] | .[]' settings.json >names
+style=$(jq -r '.secrets.style // "file"' settings.json)
 echo '{}' >projects.json
 while IFS= read -r project; do
   jq -e --arg p "$project" '.projects | has($p)' settings.json >/dev/null || fail "host '$host' names the project '$project', which cockpit.yaml does not have"
@@ -59,7 +60,14 @@ while IFS= read -r project; do
     n=$((n + 1))
     ln -s "$path" "$out/entries/$project-$n"
     format=plain
-    if [ -f "$path" ]; then
+    if [ "$style" = sidecar ] && [[ $name == ?*.enc ]] && [ -f "$path" ]; then
+      # NAME.enc stands for NAME, and is nothing by itself
+      sidecar=$name name=${name%.enc}
+      format=$(format_of "$path" "$name")
+      [ "$format" != plain ] || fail "project '$project': '$source/$sidecar' is not encrypted" "encrypt it with sops, commit, and replace its values: they are in the history"
+      ! jq -e --arg n "$name" 'has($n)' all-entries.json >/dev/null ||
+        fail "project '$project': '$source/$name' is in git beside '$sidecar', in plain text" "git rm --cached $source/$name, add it to .gitignore, and replace its values: they are in the history"
+    elif [ -f "$path" ]; then
       format=$(format_of "$path" "$name")
     elif inside=$(grep -rlE '^sops_version=|^sops:|^ *"sops": *\{' "$path" 2>/dev/null | head -n 1) && [ -n "$inside" ]; then
       fail "project '$project': '$name/${inside#"$path"/}' is encrypted, inside a folder" "an encrypted file must lie at the top of the project's folder, or under secrets/"
@@ -97,6 +105,13 @@ while IFS= read -r project; do
   # shellcheck disable=SC2154
   jq -c -f "$functions" --arg p "$project" --slurpfile settings settings.json --slurpfile entries entries.json --slurpfile encrypted encrypted.json \
     --slurpfile compose compose.json --slurpfile secrets secrets.json merged.json >project.json
+  # What a service mounts below an entry that does not have it is made by the engine when the container starts, and not in the store.
+  while IFS=$'\x1f' read -r name path rest; do
+    if [ -d "$path" ] && [ ! -e "$path/$rest" ]; then
+      jq -c --arg n "$name" '.copied |= (. + [$n] | unique)' project.json >x && mv x project.json
+    fi
+  done < <(jq -r '. as $all | .mounted[] | split("/") as $parts | select($all.entries[$parts[0]] and ($parts | length) > 1)
+    | [$parts[0], $all.entries[$parts[0]], ($parts[1:] | join("/"))] | join("\u001f")' project.json)
   jq -c -s --arg p "$project" '.[0] + {($p): .[1]}' projects.json project.json >x && mv x projects.json
 done <names
 

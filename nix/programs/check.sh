@@ -8,7 +8,7 @@ base_hash() { # projects on stdin
     running_closure
     readlink "$PROFILE" || true
     boot_default
-    docker ps -a --no-trunc --filter label=com.docker.compose.project --format '{{.Label "com.docker.compose.project"}} {{.Names}} {{.ID}}' 2>/dev/null | sort >"$RUNTIME/base.$BASHPID"
+    docker ps -a --no-trunc --filter label=com.docker.compose.project --format '{{.Label "com.docker.compose.project"}} {{.Names}} {{.ID}}' 2>/dev/null | sort >"$RUNTIME/base.$BASHPID" || true
     while IFS= read -r project; do
       [ -z "$project" ] || grep "^$project " "$RUNTIME/base.$BASHPID" || true
     done
@@ -91,11 +91,59 @@ staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {servic
     for here in "$RUNTIME/stage/own/$project"/* "$RUNTIME/stage/own/$project"/.[!.]*; do
       [ -e "$here" ] && [ ! -L "$here" ] && ln -s "$here" "$directory/${here##*/}"
     done
+    own_files "$manifest" "$project" "$directory" "$RUNTIME/stage/own/$project"
     jq -r --arg p "$project" '.projects[$p].copied[]' "$manifest" | while IFS= read -r name; do rm -f "$directory/${name:?}"; done
     STAGE_OWN=$RUNTIME/stage/own/$project point_project "$manifest" "$project" 2>/dev/null
   done < <(jq -r '.projects | keys_unsorted[]' "$manifest")
   mapfile -t projects < <(jq -r '.projects | keys_unsorted[]' "$manifest")
-  changes_of "$manifest" "${projects[@]}"
+  if engine_missing; then
+    jq -c '.projects | to_entries[] | .key as $project | .value.services | to_entries[] | {$project, service: .key, change: "create", why: "new", old_image: null, new_image: .value.image}' "$manifest"
+  else
+    changes_of "$manifest" "${projects[@]}"
+  fi
+}
+
+engine_missing() { ! systemctl cat docker.service >/dev/null 2>&1; }
+
+# Files of the host's own where the release puts a link: JSON lines {problem} and {warning}. Plain text beside a secret goes only
+# where it says what the secret says.
+own_files() { # MANIFEST PROJECT DIRECTORY OWN
+  local kind name path
+  while IFS=$'\x1f' read -r kind name path; do
+    if [ ! -e "$4/$name" ] || [ -L "$4/$name" ] || only_copies "$4/$name" "$name"; then continue; fi
+    if [ "$kind" = link ]; then
+      same_content "$4/$name" "$path" ||
+        jq -cn --arg p "$2" --arg f "$3/$name" '{warning: "project \($p): \($f) is not as git has it; what is there is kept beside it as '"$KEPT"'"}'
+    elif [ -e "$SECRETS/$2/$name" ] && ! cmp -s "$SECRETS/$2/$name" "$4/$name"; then
+      jq -cn --arg p "$2" --arg f "$3/$name" --argjson request "$COCKPIT_REQUEST" '
+        if $request.kind == "rollback" or ($request.take.git // [] | index($f) or index("all")) then
+          {warning: "project \($p): \($f) does not say what its encrypted file says; it is kept beside it as '"$KEPT"', in plain text"}
+        else {problem: {exit: 9, what: "project \($p): \($f) is plain text, and does not say what its encrypted file in git says",
+          why: "one of them is out of date", hint: "encrypt the right one anew and commit; or --take git \($f) (the plain one is kept beside it)"}} end'
+    else
+      jq -cn --arg p "$2" --arg f "$3/$name" '{warning: "project \($p): \($f) is plain text on the disk; it gives way to the encrypted one, which says the same"}'
+    fi
+  done < <(jq -r --arg p "$2" '.projects[$p] | . as $all | ((.entries | to_entries[] | select(.key as $k | $all.copied | index($k) | not) | ["link", .key, .value]),
+      (.encrypted | to_entries[] | ["secret", .key, .value.path])) | join("\u001f")' "$1")
+}
+
+# Projects of the release that run already and that no release brought. One from another folder is somebody else's until a person
+# says otherwise; at first contact nothing that runs is touched either. JSON lines {problem} and {warning}; containers on stdin.
+strangers() { # MANIFEST OWNED LINES REQUEST
+  jq -cn --slurpfile m "$1" --argjson owned "$2" --slurpfile lines "$3" --argjson request "$4" '
+    [inputs | select(.project as $p | ($m[0].projects | has($p)) and ($owned | index($p) | not))] | group_by(.project)[]
+    | .[0].project as $p | $m[0].projects[$p].directory as $d
+    | ([.[].dir | rtrimstr("/") | select(. != "" and . != $d)] | unique) as $elsewhere
+    | [$lines[] | select(.service? and .project == $p and (.change == "recreate" or .change == "remove")) | "\(.service) (\(.change): \(.why))"] as $touched
+    | if ($elsewhere | length) > 0 then
+        if $request.take_over then {warning: "project \($p) runs from \($elsewhere | join(", ")) and is taken over to \($d): data in the old folder stays there"}
+        else {problem: {exit: 9, what: "a project \($p) runs already, from \($elsewhere | join(", "))", why: "the release has it in \($d), where relative mounts would find other data",
+          hint: (if $request.kind == "bootstrap" then "directory: \($elsewhere[0]) for project \($p) in cockpit.yaml keeps it as it is; --take-over moves it" else "directory: \($elsewhere[0]) for project \($p) in cockpit.yaml, or take it down first: docker compose -p \($p) down" end)}} end
+      elif $request.kind == "bootstrap" and ($touched | length) > 0 then
+        if $request.take_over then {warning: "project \($p): \($touched | join(", ")); going back would not bring these containers back"}
+        else {problem: {exit: 9, what: "project \($p) does not run as this commit has it: \($touched | join(", "))", why: "first contact changes nothing that runs",
+          hint: "commit what runs and deploy the change afterwards; or --take-over"}} end
+      else empty end'
 }
 
 secret_names() { # MANIFEST -> PROJECT US NAME
@@ -113,9 +161,9 @@ advice() { # NEW-MANIFEST: JSON lines {problem} and {warning} that follow from t
     | (if $v.pinned then empty else {warning: "project \($p): images are not pinned (no compose.lock.yaml); its old image is kept under a tag"} end),
       ($v.services | to_entries[] | .key as $s | .value as $sv
         | ([$sv.env_files[] | select(. as $f | $v.encrypted | has($f))] as $files
-          | ($sv.plain_secrets | length > 0) as $plain
-          | if ($files | length) > 0 or $plain then
-              ("\($p)/\($s): \(if $plain then "environment " + ($sv.plain_secrets | join(", ")) else "env_file " + ($files | join(", ")) end)") as $what
+          | ($sv.plain_secrets + ($sv.interpolated // []) | unique) as $names
+          | if ($files | length) > 0 or ($names | length) > 0 then
+              ("\($p)/\($s): \(if ($names | length) > 0 then "environment " + ($names | join(", ")) else "env_file " + ($files | join(", ")) end)") as $what
               | if $v.env_secrets == "allow" then {warning: "\($what) reaches the disk inside dockerd (env_secrets: allow)"}
                 else {problem: {exit: 9, what: "a secret in the environment: \($what)", why: "dockerd writes it to its disk in plain text", hint: "use secrets: with the image'"'"'s _FILE form, or set env_secrets: allow for project \($p)"}} end
             else empty end),
@@ -124,7 +172,7 @@ advice() { # NEW-MANIFEST: JSON lines {problem} and {warning} that follow from t
 
 # Answer of the verb `check`. Its request is on standard input.
 check() {
-  local request closure generation kind over new old new_manifest old_manifest dry status=0 work problems lines space
+  local request closure generation kind over new old new_manifest old_manifest dry status=0 work owned space
   request=$(head -c 1000000)
   kind=$(jq -r '.kind // "deploy"' <<<"$request")
   over=$(jq -r '.over // empty' <<<"$request")
@@ -172,7 +220,7 @@ check() {
         {warning: "project \(.project): \(.path) was changed on the host; its content is kept beside it as '"$KEPT"'"}
       else {problem: {exit: 9, what: "project \(.project): \(.path) was changed on the host", why: "the release has something new for it, too",
         hint: "take the change over into git; or --take git \(.path) (the host'"'"'s is kept beside it), or --take host \(.path)"}} end' >>"$work/lines"
-    if docker ps -q --filter name=cockpit-none >/dev/null 2>&1; then
+    if engine_missing || docker ps -q --filter name=cockpit-none >/dev/null 2>&1; then
       exec 9>"$RUNTIME/check.lock"
       flock -w 120 9 || fail 7 "another plan is being made on this host"
       if [ ! -L "$SECRETS" ]; then
@@ -184,7 +232,18 @@ check() {
       COCKPIT_STAGED=1 COCKPIT_REQUEST=$request unshare -m --propagation private "$COCKPIT_SELF/cockpit-transaction" staged "$new_manifest" "$old_manifest" >>"$work/lines" || fail 1 "the plan could not be staged" "$(tail -n 2 "$work/lines")"
       # mount points of projects that are new
       jq -r '.projects[].directory' "$new_manifest" | while IFS= read -r directory; do rmdir "$directory" 2>/dev/null || true; done
-      removed_projects "$new_manifest" >>"$work/lines"
+      if engine_missing; then
+        jq -cn '{warning: "the host has no container engine yet: the release brings it"}' >>"$work/lines"
+      else
+        # a host without cockpit has no projects of ours, whatever an earlier one wrote down
+        owned='[]'
+        if [ -n "$old_manifest" ] || [ -n "$over" ]; then
+          owned=$(owned_projects | jq -Rnc '[inputs]')
+          removed_projects "$new_manifest" >>"$work/lines"
+        fi
+        containers | strangers "$new_manifest" "$owned" "$work/lines" "$request" >"$work/strangers"
+        cat "$work/strangers" >>"$work/lines"
+      fi
     else
       jq -cn '{problem: {exit: 9, what: "the container engine does not answer", why: "docker info failed", hint: "systemctl status docker"}}' >>"$work/lines"
     fi

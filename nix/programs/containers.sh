@@ -13,7 +13,7 @@ containers() {
   # one that goes while we look makes inspect fail, and prints the others
   { docker inspect "${ids[@]}" 2>/dev/null || true; } | jq -c '.[] | {
     id: .Id, project: .Config.Labels["com.docker.compose.project"], service: .Config.Labels["com.docker.compose.service"],
-    hash: .Config.Labels["com.docker.compose.config-hash"], ref: .Config.Image, image: .Image, pid: .State.Pid, state: .State.Status,
+    dir: (.Config.Labels["com.docker.compose.project.working_dir"] // ""), hash: .Config.Labels["com.docker.compose.config-hash"], ref: .Config.Image, image: .Image, pid: .State.Pid, state: .State.Status,
     running: .State.Running, exit: .State.ExitCode, oom: .State.OOMKilled, started: .State.StartedAt, restarts: .RestartCount,
     health: (.State.Health.Status // "none"), once: (.HostConfig.RestartPolicy.Name | . == "no" or . == "" or . == "on-failure"),
     binds: [(.Mounts // [])[] | select(.Type == "bind") | {to: .Destination, from: .Source}]}'

@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=common.sh
 . "${COCKPIT_SELF%/bin}/libexec/common.sh"
+# shellcheck source=before.sh
+. "${COCKPIT_SELF%/bin}/libexec/before.sh"
 # shellcheck source=containers.sh
 . "${COCKPIT_SELF%/bin}/libexec/containers.sh"
 # shellcheck source=projects.sh

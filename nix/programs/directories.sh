@@ -5,23 +5,12 @@
 # What was copied into a directory, one line a file: NAME US STORE-PATH. So it can be taken away when the release no longer has it,
 # and a file that somebody changed on the host is told from one that is only old.
 COPIED=.cockpit-copied
-KEPT=.cockpit-kept
 
 # Files that `--take host` leaves as they are on the host, by absolute path: of the open attempt, or of the plan that is being made.
 declare -A TAKEN=()
 load_taken() { # JSON with .take.host
   local path
   while IFS= read -r path; do [ -z "$path" ] || TAKEN[$path]=1; done < <(jq -r '.take.host[]? // empty' <<<"$1")
-}
-
-set_aside() { # PATH: nothing that the host has and the release does not know is ever removed
-  local to=$1$KEPT n=1
-  while [ -e "$to" ] || [ -L "$to" ]; do
-    n=$((n + 1))
-    to=$1$KEPT-$n
-  done
-  mv -T "$1" "$to"
-  say "$1 was changed on this host: kept as $to"
 }
 
 declare -A LAST=()
@@ -45,20 +34,18 @@ stays() { # STORE-PATH FILE NAME PATH: the file on the host is as the release wa
 
 swap_link() { # TARGET LINK
   [ "$(readlink "$2" 2>/dev/null)" = "$1" ] && return
-  if [ -e "$2" ] && [ ! -L "$2" ]; then leave_copy "$2" "${2##*/}"; fi
+  if [ -e "$2" ] && [ ! -L "$2" ]; then
+    if only_copies "$2" "${2##*/}"; then rm -rf "$2"; else put_aside "${2%/*}" "${2##*/}"; fi
+  fi
   ln -sfT "$1" "$2.cockpit-new" && mv -fT "$2.cockpit-new" "$2"
 }
 
-leave_copy() { # PATH NAME: a copy that gives way to a link; removed only where all of it came from a release
+only_copies() { # PATH NAME: all of it came from a release
   local file name
   while IFS= read -r file; do
     if [ "$file" = . ]; then name=$2 file=$1; else name=$2/$file file=$1/$file; fi
-    if changed_here "$file" "$name" || [ -L "$file" ]; then
-      set_aside "$1"
-      return
-    fi
+    if changed_here "$file" "$name" || [ -L "$file" ]; then return 1; fi
   done < <(files_of "$1")
-  rm -rf "$1"
 }
 
 copy_file() { # FROM TO NAME PATH: by rename; a running file bind keeps the old one
@@ -68,8 +55,12 @@ copy_file() { # FROM TO NAME PATH: by rename; a running file bind keeps the old 
   if stays "$1" "$here" "$3" "$4"; then
     [ "$here" != "$2" ] || return 0
     set -- "$here" "$2" "$3" "$4"
-  elif [ "$here" = "$2" ] && [ -e "$2" ] && changed_here "$2" "$3"; then
-    set_aside "$2"
+  elif [ "$here" = "$2" ]; then
+    if [ ! -e "$2" ]; then
+      note_added "${2%/"$3"}" "$3"
+    elif changed_here "$2" "$3"; then
+      put_aside "${2%/"$3"}" "$3"
+    fi
   fi
   mkdir -p "$(dirname "$2")"
   cp --no-preserve=all "$1" "$2.cockpit-new"
@@ -115,13 +106,9 @@ point_project() { # MANIFEST PROJECT
          (.encrypted | to_entries[] | ["secret", .key, .value.path])) | join("\u001f")' "$manifest")
   # links of an earlier release that this one does not have
   for path in "$directory"/* "$directory"/.[!.]*; do
-    [ -L "$path" ] || continue
+    our_link "$path" || continue
     name=${path##*/}
-    case $(readlink "$path") in
-      /nix/store/*-e-* | "$SECRETS"/*)
-        jq -e --arg p "$project" --arg n "$name" '.projects[$p] | (.entries + .encrypted) | has($n) | not' "$manifest" >/dev/null && rm -f "$path"
-        ;;
-    esac
+    jq -e --arg p "$project" --arg n "$name" '.projects[$p] | (.entries + .encrypted) | has($n)' "$manifest" >/dev/null || rm -f "$path"
   done
   copied_files "$manifest" "$project" >"$directory/$COPIED.new"
   local -A now=()
@@ -130,9 +117,11 @@ point_project() { # MANIFEST PROJECT
   for name in "${!LAST[@]}"; do
     [ -z "${now[$name]:-}" ] || continue
     { [ -f "$directory/$name" ] && [ ! -L "$directory/$name" ] && [ ! -L "$directory/${name%%/*}" ]; } || continue
-    if changed_here "$directory/$name" "$name"; then set_aside "$directory/$name"; else rm -f "$directory/$name"; fi
+    if changed_here "$directory/$name" "$name"; then put_aside "$directory" "$name"; else rm -f "$directory/$name"; fi
   done
   if [ -s "$directory/$COPIED.new" ]; then mv -T "$directory/$COPIED.new" "$directory/$COPIED"; else rm -f "$directory/$COPIED.new" "$directory/$COPIED"; fi
+  # a plan touches nothing, and an attempt may yet go back
+  [ -n "${STAGE_OWN:-}" ] || [ -n "$(open_attempt)" ] || settle_directory "$directory"
 }
 
 point_directories() { # MANIFEST

@@ -14,15 +14,19 @@ compose_args() { # MANIFEST PROJECT -> COMPOSE_ARGS
   for file in "${all[@]:1}"; do COMPOSE_ARGS+=(-f "$directory/$file"); done
 }
 
-# Whether what a running container has mounted is not what the path holds now. Sources that resolve into the store are compared by
-# name; copies and secrets by content, read in place: a container that restarted by its policy has the same id and new content.
+# Whether what a running container has mounted is not what the path holds now. Sources in the store are compared by name; copies,
+# secrets, and what ran before there was a release by content, read in place: a container that restarted by its policy has the same
+# id and new content.
 mount_differs() { # PID DESTINATION SOURCE
   local real root
   real=$(readlink -f "$3" 2>/dev/null) || return 0
   case $real in
     /nix/store/*)
       root=$(awk -v d="$2" '$5 == d { r = $4 } END { print r }' "/proc/$1/mountinfo" 2>/dev/null)
-      [ "${root##*/store/}" != "${real##*/store/}" ]
+      case $root in
+        */store/*) [ "${root##*/store/}" != "${real##*/store/}" ] ;;
+        *) ! same_content "/proc/$1/root$2" "$real" ;;
+      esac
       ;;
     *)
       [ -f "$real" ] || return 1

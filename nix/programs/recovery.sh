@@ -36,7 +36,15 @@ ensure() { # old|new -> 0, or 1 with FAIL_WHY. Profile, boot default, activation
     FAIL_WHY="the activation of $closure failed ($status) $bad"
     return 1
   fi
-  [ -n "$manifest" ] || return 0
+  local arrived=''
+  if [ "$1" = old ]; then
+    arrived=$(manifest_of "$(intent .new.closure)")
+    forget_arrivals "$arrived" "$manifest"
+  fi
+  if [ -z "$manifest" ]; then
+    [ "$1" = new ] || remove_arrivals "$arrived" ""
+    return
+  fi
   [ "$1" = new ] || restore_images
   local missing why=''
   # dockerd may have restarted on the way: everything is looked at again
@@ -45,6 +53,7 @@ ensure() { # old|new -> 0, or 1 with FAIL_WHY. Profile, boot default, activation
   missing=$(containers | missing_services "$manifest") || missing='the container engine'
   FAIL_WHY=${why:-not there: $missing}
   [ -z "$missing" ] || return 1
+  [ "$1" = new ] || remove_arrivals "$arrived" "$manifest" || return 1
   [ -n "$why" ] || return 0
   # what was ill before is not ours to heal
   [ "$1" = old ] && [ "$(intent '.previous_health.healthy')" = false ] || return 1
@@ -123,6 +132,7 @@ recover_open() { # acts on the open attempt only, by what is on disk; 0 when it 
     PHASE=finish
     if ensure new; then
       close_with "done" 0 "finished by recovery" "" || status=1
+      settle_directories "$(manifest_of "$(intent .new.closure)")" || true
     else
       abandon "$FAIL_WHY" && go_back 5 "$FAIL_WHY" || status=1
     fi

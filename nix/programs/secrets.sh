@@ -6,6 +6,8 @@ set -euo pipefail
 . "${COCKPIT_SELF%/bin}/libexec/common.sh"
 # shellcheck source=render.sh
 . "${COCKPIT_SELF%/bin}/libexec/render.sh"
+# shellcheck source=before.sh
+. "${COCKPIT_SELF%/bin}/libexec/before.sh"
 # shellcheck source=directories.sh
 . "${COCKPIT_SELF%/bin}/libexec/directories.sh"
 

@@ -23,11 +23,11 @@ open_the_attempt() { # REQUEST [OVER]: durable, roots first, before the first ch
   boot=$(boot_default)
   if [ -n "$over" ]; then
     # what it should go back to is what that one should have gone back to
-    inherited=$(jq -c --arg over "$over" '{over: $over, old, profile, profile_generation, boot_default, failed_units, previous_health, running, images, projects_old: .projects.old}' "$ATTEMPTS/$over/intent.json") || return 1
+    inherited=$(jq -c --arg over "$over" '{over: $over, old, profile, profile_generation, boot_default, failed_units, previous_health, running, present, images, projects_old: .projects.old}' "$ATTEMPTS/$over/intent.json") || return 1
     boot=$(jq -r '.boot_default // empty' <<<"$inherited")
   fi
   [ -z "$boot" ] || durable_link "$boot" "$ROOTS/$RUN-boot" || return 1
-  mapfile -t projects < <(base_projects "$OLD_MANIFEST")
+  mapfile -t projects < <(base_projects "$OLD_MANIFEST" "$NEW_MANIFEST")
   running=$(containers_of "${projects[@]}" | jq -cs 'map({project, service, ref, image, running})')
   seq=$(next_sequence)
   ATTEMPT=$seq-$RUN
@@ -41,11 +41,15 @@ open_the_attempt() { # REQUEST [OVER]: durable, roots first, before the first ch
     . + {schema: 1, $seq, $started, old: {closure: $old, generation: ($og | number_or_null), commit: ($oc | null_if_empty)},
      new: {closure: $new, generation: .generation, commit: ($nc | null_if_empty)}, $profile, profile_generation: ($pg | number_or_null), boot_default: $boot,
      failed_units: $failed, previous_health: $health, projects: {old: $op, new: $np},
-     running: [$running[] | select(.running) | "\(.project)/\(.service)"],
+     running: [$running[] | select(.running) | "\(.project)/\(.service)"], present: ([$running[].project] | unique),
      images: ([$running[] | select(.ref | contains("@") | not) | {(.ref): .image}] | add // {})}
     | .projects.old = ($inherited.projects_old // .projects.old) | . + ($inherited | del(.projects_old))' <<<"$request") || return 1
   mkdir "$ATTEMPTS/$ATTEMPT" && sync "$ATTEMPTS" && durable_write "$ATTEMPTS/$ATTEMPT/intent.json" <<<"$content" || return 1
   close_the_one_before
+  # what an earlier cockpit left behind on a host that has none is nobody's
+  [ -n "$OLD_MANIFEST" ] || [ -n "$over" ] || durable_remove "$OWNED"
+  # and a unit that outlived its file, which docker does not ask for any more: one that is active would not be started
+  [ -n "$OLD_MANIFEST" ] || systemctl stop cockpit-secrets.service >/dev/null 2>&1 || true
   # a tag that moves would take the old image with it
   jq -r '.images | to_entries[] | .value' <<<"$content" | sort -u | while IFS= read -r id; do docker tag "$id" "cockpit/keep:$RUN-${id:7:12}" 2>/dev/null || true; done
 }
@@ -135,6 +139,7 @@ supervise() { # RUN
   DEADLINE=$((DEADLINE + 60000))
   if phase decide "" do_decide && phase profile "" do_profile && phase boot "default entry" do_boot; then
     phase record "" close_with "done" 0 "" "" || exit 6 # still open: ExecStopPost finishes it
+    settle_directories "$NEW_MANIFEST" || true
     event closed "$CLOSED" data "$OUTCOME"
     prune >/dev/null || true
     exit 0

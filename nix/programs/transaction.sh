@@ -6,6 +6,8 @@ libexec=${COCKPIT_SELF%/bin}/libexec
 . "$libexec/common.sh"
 # shellcheck source=render.sh
 . "$libexec/render.sh"
+# shellcheck source=before.sh
+. "$libexec/before.sh"
 # shellcheck source=directories.sh
 . "$libexec/directories.sh"
 # shellcheck source=containers.sh
@@ -89,11 +91,17 @@ verb_build() { # RUN SHA FOLDER ATTRIBUTE
     fail 4 "the build failed" "$why" "nothing changed on the host; mend the commit and deploy again"
   fi
   rm -f "$log"
-  closure=$(tail -n 1 <<<"$closure")
+  verb_prepare "$1" "$(tail -n 1 <<<"$closure")" "$start"
+}
+
+# What a build ends with; at first contact the closure was built by other means.
+verb_prepare() { # RUN CLOSURE [SECONDS at the start]
+  valid_run "$1"
+  [[ $2 =~ ^/nix/store/[A-Za-z0-9+._?=-]+$ && -x $2/bin/switch-to-configuration ]] || fail 4 "'$2' is no system"
   mkdir -p "$ROOTS"
-  durable_link "$closure" "$ROOTS/$1-new"
-  pull_images "$closure"
-  jq -cn --arg c "$closure" --argjson s $((SECONDS - start)) '{closure: $c, seconds: $s}'
+  durable_link "$2" "$ROOTS/$1-new"
+  pull_images "$2"
+  jq -cn --arg c "$2" --argjson s $((SECONDS - ${3:-SECONDS})) '{closure: $c, seconds: $s}'
 }
 
 # What nix says last is the cause; what it says before is how it got there. Paths become those of the repository.
@@ -106,12 +114,15 @@ pull_images() { # CLOSURE: every image that is not here; mutable tags that are h
   local manifest image why
   manifest=$(manifest_of "$1")
   [ -n "$manifest" ] || return 0
+  # at first contact the release may bring the engine
+  ! engine_missing || return 0
   while IFS= read -r image; do
     [ -n "$image" ] || continue
     docker image inspect "$image" >/dev/null 2>&1 && continue
     say "pulling $image"
     why=$(timeout 600 docker pull -q "$image" 2>&1 >/dev/null </dev/null) || fail 4 "the image $image cannot be had" "${why:-docker pull did not end within 600s}" "is the name right, and does the host reach the registry?"
-  done < <(jq -r '[.projects[].services[].image // empty] | unique[]' "$manifest")
+    # where a variable is in the name compose pulls it
+  done < <(jq -r '[.projects[].services[].image // empty | select(contains("$") | not)] | unique[]' "$manifest")
 }
 
 verb_state() { # [RUN]
@@ -249,11 +260,12 @@ verb=${1:-}
 [ $# -eq 0 ] || shift
 [ "$(id -u)" = 0 ] || fail 2 "cockpit-transaction must run as root" "" "sudo /run/current-system/sw/bin/cockpit-transaction $verb"
 case $verb in
-  receive | build | check | run | compose | confirm | recover | state | prune) prepare_places ;;
+  receive | build | prepare | check | run | compose | confirm | recover | state | prune) prepare_places ;;
 esac
 case $verb in
   receive) verb_receive "${1:-}" ;;
   build) verb_build "${1:-}" "${2:-}" "${3:-}" "${4:-}" ;;
+  prepare) verb_prepare "${1:-}" "${2:-}" ;;
   check) check ;;
   staged) [ "${COCKPIT_STAGED:-}" = 1 ] && staged_changes "$1" "${2:-}" ;;
   run) verb_run ;;
@@ -265,5 +277,5 @@ case $verb in
   prune) prune ;;
   supervise) supervise "${1:-}" ;;
   recover-here) recover_here ;;
-  *) fail 2 "usage: cockpit-transaction receive|build|check|run|compose|confirm|recover|state|prune" ;;
+  *) fail 2 "usage: cockpit-transaction receive|build|prepare|check|run|compose|confirm|recover|state|prune" ;;
 esac

@@ -76,10 +76,10 @@ class Pve(FakePve):  # type: ignore[misc]  # fakepve has no types
 class Serving:
     """`pve` may be changed from a test's thread: its own loop only reads what is set."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Pve] = Pve) -> None:
         self.certificate, self._key, der = make_cert(str(folder), hosts=("127.0.0.1",))
         self.fingerprint = ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
-        self.pve = Pve(user=USER, password=PASSWORD, host="127.0.0.1", port=0)
+        self.pve = kind(user=USER, password=PASSWORD, host="127.0.0.1", port=0)
         self.pve.apitokens = {TOKEN_ID: TOKEN}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fakepve", daemon=True)

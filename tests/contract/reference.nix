@@ -1,80 +1,87 @@
-# The reference host, evaluated with the lab's stand-in of the module system: config of hosts/homelab.
-# What the stand-in lacks of the options that the host uses is declared here, so that a wrong name is refused.
-{ yamlToJson }:
+# The shipped flake through its own `outputs`, with the lab's stand-ins of nixpkgs, disko and sops-nix for inputs.
+# Their options are those that the hosts set, with their types: a name that is not there and a wrong value are refused.
+{
+  # the top of a repository with a folder nix/
+  tree ? ../..,
+  # more for every host, as an operator would add it
+  extra ? { },
+  yamlToJson ? "false",
+}:
 let
-  lib = import ../lab/nix/lib.nix;
-  inherit (lib) types;
-  option =
-    type: default:
-    lib.mkOption {
-      inherit type default;
-    };
-  missing = {
-    options = {
-      assertions = option (types.listOf (
-        types.submodule {
-          options = {
-            assertion = option types.bool false;
-            message = option types.str "";
-          };
-        }
-      )) [ ];
-      fileSystems = option (types.attrsOf (
-        types.submodule {
-          options = {
-            device = option types.str "";
-            fsType = option types.str "";
-            options = option (types.listOf types.str) [ ];
-          };
-        }
-      )) { };
-      networking.firewall = {
-        enable = option types.bool true;
-        interfaces = option (types.attrsOf (
-          types.submodule { options.allowedTCPPorts = option (types.listOf types.port) [ ]; }
-        )) { };
-      };
-      nixpkgs.hostPlatform = option types.str "";
-      security.sudo.wheelNeedsPassword = option types.bool true;
-      system.stateVersion = option types.str "";
-      time.timeZone = option types.str "UTC";
-      users.mutableUsers = option types.bool true;
-      zramSwap.enable = option types.bool false;
-    };
-  };
-  evaluated = import ../lab/nix/nixos.nix {
-    modules = [
-      ../../nix/modules/cockpit.nix
-      ../../nix/hosts/homelab
-      missing
-      {
-        system.configurationRevision = "0123456789012345678901234567890123456789";
-        cockpit.yamlToJson = yamlToJson;
+  flake =
+    path: inputs:
+    let
+      self = {
+        outPath = toString path;
       }
-    ];
+      // (import (path + "/flake.nix")).outputs (inputs // { inherit self; });
+    in
+    self;
+  nixpkgs = flake ../lab/nix { };
+  self = {
+    rev = "0123456789012345678901234567890123456789";
+    outPath = toString (tree + "/nix");
+  }
+  // (import (tree + "/nix/flake.nix")).outputs {
+    inherit self nixpkgs;
+    disko = flake ../lab/nix/disko { };
+    sops-nix = flake ../lab/nix/sops-nix { };
   };
+  evaluated = builtins.mapAttrs (
+    _: host:
+    host.extendModules {
+      modules = [
+        { cockpit.yamlToJson = yamlToJson; }
+        extra
+      ];
+    }
+  ) self.nixosConfigurations;
+  # modules, and what is made of the repository's source
+  opaque = [
+    "cockpit"
+    "image"
+    "nix"
+    "system"
+  ];
 in
 {
-  inherit (evaluated.config.cockpit) release;
-  inherit (evaluated.config.system.build) toplevel;
-  # plain data of the host, forced whole
-  host = {
-    inherit (evaluated.config)
-      assertions
-      boot
-      fileSystems
-      networking
-      nix
-      nixpkgs
-      services
-      time
-      virtualisation
-      zramSwap
-      ;
-    inherit (evaluated.config.security.sudo) wheelNeedsPassword;
-    inherit (evaluated.config.system) stateVersion;
-    inherit (evaluated.config.users) mutableUsers;
-    keys = lib.mapAttrs (_: u: u.openssh.authorizedKeys.keys) evaluated.config.users.users;
-    units = lib.attrNames evaluated.config.systemd.services;
+  # for nix-build
+  inherit (evaluated.homelab.config.cockpit) release;
+  inherit (evaluated.homelab.config.system.build) toplevel;
+  image = evaluated.homelab.config.system.build.images.template;
+
+  # plain data, forced whole
+  hosts = builtins.mapAttrs (
+    _: host:
+    let
+      inherit (host) config;
+    in
+    removeAttrs config opaque
+    // {
+      sops = removeAttrs config.sops [ "defaultSopsFile" ];
+      cockpit = { inherit (config.cockpit) enable commit host user; };
+      nix = removeAttrs config.nix [ "registry" ] // {
+        registry = builtins.mapAttrs (_: entry: entry.flake.outPath) config.nix.registry;
+      };
+      system = { inherit (config.system) configurationRevision stateVersion; };
+      # made with everything that the image adds; nothing is made of a host that refuses itself
+      images =
+        if builtins.all (found: found.assertion) config.assertions then
+          builtins.mapAttrs (_: image: {
+            inherit (image) name;
+            path = "${image}";
+          }) config.system.build.images
+        else
+          { };
+    }
+  ) evaluated;
+
+  outputs = {
+    modules = builtins.attrNames self.nixosModules;
+    packages = builtins.attrNames self.packages.x86_64-linux;
+    program = self.packages.x86_64-linux.cockpit or { };
+    apps = self.apps.x86_64-linux;
+    shell = map (package: package.name) self.devShells.x86_64-linux.default.packages;
+    formatter = self.formatter.x86_64-linux.name;
   };
 }

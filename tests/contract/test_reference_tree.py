@@ -21,7 +21,7 @@ from scripts.paths import TOP, tracked
 
 HERE = Path(__file__).parent
 PROJECTS = sorted(path.name for path in (TOP / "compose").iterdir() if path.is_dir())
-SECRETS = sorted(path for path in tracked() if (TOP / "secrets") in path.parents and path.suffix != ".md")
+SECRETS = sorted(path for path in tracked() if (TOP / "secrets") in path.parent.parents)
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 NIX = shutil.which("nix-instantiate") and shutil.which("nix-build")
 needs_nix = pytest.mark.skipif(not NIX, reason="not installed: nix")
@@ -102,7 +102,7 @@ def test_a_plain_leaf_is_found() -> None:
 def test_every_secret_has_its_rule_and_its_recipients(path: Path) -> None:
     name = str(path.relative_to(TOP))
     rule = next(rule for rule in yaml(TOP / ".sops.yaml")["creation_rules"] if re.search(rule["path_regex"], name))
-    recipients = [recipient.strip() for recipient in rule["age"].split(",")]
+    recipients = [recipient for group in rule["key_groups"] for recipient in group["age"]]
     assert sorted(status_of(name, path.read_bytes()).recipients) == sorted(recipients)
 
 
@@ -124,16 +124,33 @@ def test_compose_uses_the_declared_secrets(project: str) -> None:
     assert used == {f"/run/cockpit/secrets/{project}/{name}" for name in declared}
 
 
+def owner(project: str, path: str) -> str:
+    """Whom the host gives the file of a secret to."""
+    return str(settings()["projects"][project]["secrets"][Path(path).name].get("owner", "0:0"))
+
+
+RUNS_AS = {"uptime-kuma": "1000", "account": "1000"}
+"""Of images that have a user of their own; every other service says `user`, or is root."""
+WRITES_TO_ITSELF = {"homepage", "uptime-kuma"}
+"""Images whose root cannot be read-only."""
+OWN_CHECK = {"gotify", "watchtower", "homepage"}
+"""Images that bring a health check."""
+
+
 @needs_compose
 @pytest.mark.parametrize("project", PROJECTS)
 def test_compose_is_hardened(project: str) -> None:
     for name, service in compose(project)["services"].items():
-        assert re.search(r":[^:/]*\d[^:/]*$", service["image"]), f"{name}: {service['image']} has no version"
+        assert re.search(r":v?\d+\.\d+\.\d+(-rootless)?$", service["image"]), f"{name}: {service['image']} has no version"
         assert service["cap_drop"] == ["ALL"], name
+        assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "traefik" else []), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["restart"] == "unless-stopped", name
+        assert service["restart"] == ("no" if name == "account" else "unless-stopped"), name
         assert "privileged" not in service, name
         assert service.get("network_mode") != "host", name
+        assert service.get("read_only", False) == (name not in WRITES_TO_ITSELF), name
+        assert int(service["mem_limit"]) <= 512 * 1024 * 1024, name
+        assert service["pids_limit"] <= 256, name
         assert all(port.get("host_ip") for port in service.get("ports", [])), f"{name}: a port on every interface"
         for mount in service.get("volumes", []):
             assert mount["type"] == "volume" or mount.get("read_only"), f"{name}: {mount['target']} is writable"
@@ -144,6 +161,76 @@ def test_compose_is_hardened(project: str) -> None:
 
 
 @needs_compose
+@pytest.mark.parametrize("project", PROJECTS)
+def test_every_service_can_say_how_it_is(project: str) -> None:
+    for name, service in compose(project)["services"].items():
+        check = service.get("healthcheck", {})
+        if name == "account":  # it ends
+            assert check.get("disable") is True
+        elif name in OWN_CHECK:
+            assert check == {}
+            assert f"  {name}:" in (TOP / "compose" / project / "compose.yaml").read_text()
+            assert "the image brings its own health check" in (TOP / "compose" / project / "compose.yaml").read_text()
+        else:
+            assert check["test"][0] == "CMD", name
+
+
+@needs_compose
+@pytest.mark.parametrize("project", PROJECTS)
+def test_who_runs_can_read_its_secrets(project: str) -> None:
+    """A root without capabilities reads its own files only."""
+    found = compose(project)
+    for name, service in found["services"].items():
+        user = str(service.get("user", RUNS_AS.get(name, "0"))).partition(":")[0]
+        for secret in service.get("secrets", []):
+            assert owner(project, found["secrets"][secret["source"]]["file"]).partition(":")[0] == user, f"{name}: {secret}"
+
+
+@needs_compose
+def test_only_traefik_is_reached_from_outside() -> None:
+    published = {
+        (name, str(port["host_ip"]), str(port["published"]))
+        for project in PROJECTS
+        for name, service in compose(project)["services"].items()
+        for port in service.get("ports", [])
+    }
+    assert published == {
+        ("traefik", "100.64.0.7", "80"),
+        ("traefik", "100.64.0.7", "443"),
+        ("traefik", "127.0.0.1", "8082"),
+        ("watchtower", "127.0.0.1", "8083"),
+    }
+
+
+@needs_compose
+def test_no_project_needs_another() -> None:
+    """What is shared is made by the host; volumes and names are each project's own."""
+    for project in PROJECTS:
+        found = compose(project)
+        assert {name for name, network in found["networks"].items() if network.get("external")} <= {"proxy", "socket"}, project
+        assert not any(volume.get("external") for volume in found.get("volumes", {}).values()), project
+        assert all(set(service.get("depends_on", {})) <= set(found["services"]) for service in found["services"].values())
+        names = [service["container_name"] for service in found["services"].values() if "container_name" in service]
+        assert names == (["socket-proxy"] if project == "socket-proxy" else []), project
+
+
+@needs_compose
+def test_every_project_speaks_of_the_same_place() -> None:
+    values: dict[str, set[str]] = {}
+    for project in PROJECTS:
+        for line in (TOP / "compose" / project / ".env").read_text().splitlines() if project != "socket-proxy" else []:
+            if line and not line.startswith("#"):
+                key, _, value = line.partition("=")
+                values.setdefault(key, set()).add(value)
+    assert values == {
+        "DOMAIN": {"home.example.org"},
+        "TAILNET_IP": {"100.64.0.7"},
+        "ACME_EMAIL": {"you@example.org"},
+        "TZ": {"Europe/Berlin"},
+    }
+
+
+@needs_compose
 def test_what_reads_the_engine_says_what_it_may_ask() -> None:
     readers = [
         (name, service)
@@ -151,7 +238,7 @@ def test_what_reads_the_engine_says_what_it_may_ask() -> None:
         for name, service in compose(project)["services"].items()
         if "socket" in service.get("networks", {}) and name != "socket-proxy"
     ]
-    assert {name for name, _ in readers} == {"traefik", "dozzle", "watchtower"}
+    assert {name for name, _ in readers} == {"traefik", "dozzle", "watchtower", "homepage", "autokuma"}
     for name, service in readers:
         allowed = [label for label in service["labels"] if label.startswith("socket-proxy.allow.")]
         assert sorted(allowed) == ["socket-proxy.allow.get", "socket-proxy.allow.head"], name
@@ -162,7 +249,49 @@ def test_what_reads_the_engine_says_what_it_may_ask() -> None:
             assert not pattern.fullmatch(path), f"{name}: {path}"
 
 
-# ---- the host --------------------------------------------------------------------------------------------------------
+def every_label() -> Iterator[tuple[str, str, str]]:
+    """(service, label, value)."""
+    for project in PROJECTS:
+        for name, service in compose(project)["services"].items():
+            for label, value in service.get("labels", {}).items():
+                yield name, label, value
+
+
+@needs_compose
+def test_every_service_has_its_monitor() -> None:
+    monitors: dict[str, dict[str, str]] = {}
+    where: dict[str, str] = {}
+    for service, label, value in every_label():
+        if label.startswith("kuma."):
+            identifier, kind, key = label.removeprefix("kuma.").split(".")
+            assert kind == ("group" if identifier == "homelab" else "http")
+            monitors.setdefault(identifier, {})[key] = value
+            assert where.setdefault(identifier, service) == service, f"{identifier} is said twice"
+    assert set(monitors) == {"homelab", "traefik", "certificate", "gotify", "watchtower", "dozzle", "homepage"}
+    for identifier, monitor in monitors.items():
+        assert monitor["name"]
+        if identifier != "homelab":
+            assert monitor["parent_name"] == "homelab"
+            assert monitor["url"].startswith(("http://", "https://traefik.home.example.org/"))
+    # AutoKuma reads a list in JSON
+    assert json.loads(monitors["certificate"]["accepted_statuscodes"]) == ["401"]
+
+
+@needs_compose
+def test_every_page_is_on_the_first_page_and_no_key_is_in_a_label() -> None:
+    tiles = {value for _, label, value in every_label() if label == "homepage.href"}
+    rules = {value for _, label, value in every_label() if label.endswith(".rule")}
+    assert {f"https://{name}.home.example.org" for name in ("gotify", "logs", "status")} < tiles
+    assert "https://traefik.home.example.org/dashboard/" in tiles
+    assert rules == {f"Host(`{name}home.example.org`)" for name in ("", "gotify.", "logs.", "status.")}
+    for service, label, value in every_label():
+        if re.search(r"(?i)(key|token|password|secret)$", label):
+            assert re.fullmatch(r"\{\{HOMEPAGE_FILE_[A-Z_]+\}\}", value), f"{service}: {label}"
+    environment = compose("homepage")["services"]["homepage"]["environment"]
+    assert environment["HOMEPAGE_FILE_GOTIFY_CLIENT_TOKEN"] == "/run/secrets/gotify-client-token"
+
+
+# ---- the release -----------------------------------------------------------------------------------------------------
 
 
 def nix(program: str, attribute: str, *options: str) -> str:
@@ -186,76 +315,6 @@ def nix(program: str, attribute: str, *options: str) -> str:
 
 
 @needs_nix
-@pytest.mark.parametrize(
-    "path", [path for path in tracked() if path.suffix == ".nix"], ids=lambda path: str(path.relative_to(TOP))
-)
-def test_nix_parses(path: Path) -> None:
-    done = subprocess.run(["nix-instantiate", "--parse", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@needs_nix
-def test_the_flake_and_its_lock_agree(tmp_path: Path) -> None:
-    for name in ("flake.nix", "flake.lock"):
-        shutil.copy(TOP / "nix" / name, tmp_path)
-    argv = [
-        "nix",
-        "--offline",
-        "--extra-experimental-features",
-        "nix-command flakes",
-        "flake",
-        "metadata",
-        "--no-update-lock-file",
-        "--json",
-    ]
-    done = subprocess.run([*argv, f"path:{tmp_path}"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    locked = json.loads(done.stdout)["locks"]["nodes"]["nixpkgs"]["locked"]
-    assert re.fullmatch(r"[0-9a-f]{40}", locked["rev"])
-
-
-@needs_nix
-def test_the_host() -> None:
-    host = json.loads(nix("nix-instantiate", "host", "--eval", "--strict", "--json"))
-    assert host["networking"]["hostName"] in settings()["hosts"]
-    assert host["mutableUsers"] is False
-    assert host["virtualisation"]["docker"]["daemon"]["settings"]["live-restore"] is True
-    assert "autoPrune" not in host["virtualisation"]["docker"]
-    assert host["services"]["openssh"]["settings"]["PasswordAuthentication"] is False
-    assert host["networking"]["firewall"]["interfaces"]["tailscale0"]["allowedTCPPorts"] == [22, 443]
-    assert {"cockpit-converge", "cockpit-recover", "cockpit-secrets", "docker-networks"} <= set(host["units"])
-    # what is to be filled in is asked for before anything is built
-    if not host["keys"]["admin"]:
-        assert [bool(found["assertion"]) for found in host["assertions"]] == [False]
-
-
-@needs_nix
-def test_a_wrong_option_is_refused(tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    for folder in ("nix", "compose", "secrets", "tests/lab/nix"):
-        shutil.copytree(TOP / folder, tree / folder)
-    shutil.copy(TOP / "cockpit.yaml", tree)
-    (tree / "tests/contract").mkdir()
-    shutil.copy(HERE / "reference.nix", tree / "tests/contract")
-    host = tree / "nix/hosts/homelab/default.nix"
-    host.write_text(host.read_text().replace("zramSwap.enable", "zramSwap.enabled"))
-    argv = [
-        "nix-instantiate",
-        "--eval",
-        "--strict",
-        str(tree / "tests/contract/reference.nix"),
-        "--argstr",
-        "yamlToJson",
-        "x",
-        "-A",
-        "host",
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "zramSwap.enabled' does not exist" in done.stderr
-
-
-@needs_nix
 @pytest.mark.skipif(not shutil.which("jq"), reason="not installed: jq")
 def test_the_release_says_what_the_settings_say() -> None:
     built = Path(nix("nix-build", "release", "--no-out-link", "--option", "sandbox", "false"))
@@ -274,8 +333,9 @@ def test_the_release_says_what_the_settings_say() -> None:
         assert project["encrypted"] == {}
         assert project["env_secrets"] == "refuse"
         assert sorted(project["services"]) == sorted(yaml(source / "compose.yaml")["services"])
-        for service in project["services"].values():
-            assert (service["plain_secrets"], service["ports_open"], service["oneshot"]) == ([], [], False)
+        for service_name, service in project["services"].items():
+            assert (service["plain_secrets"], service["ports_open"]) == ([], [])
+            assert service["oneshot"] == (service_name == "account")
         for secret, found in project["secrets"].items():
             assert found["format"] == "yaml"
             assert Path(found["path"]).read_bytes() == (TOP / wanted["secrets"][secret]["file"]).read_bytes()

@@ -50,6 +50,10 @@ TRACES = re.compile(
 )
 
 
+EXAMPLE_KEY = "secrets/example.agekey"
+"""The one private key that is public on purpose: what it opens are examples (secrets/README.md)."""
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(TOP))
 
@@ -69,7 +73,7 @@ def test_no_traces_of_machines_registries_or_tokens() -> None:
         f"{file}:{number}: {match[0]}"
         for file, text in texts()
         for number, line in enumerate(text.splitlines(), 1)
-        if (match := TRACES.search(line))
+        if (match := TRACES.search(line)) and not (file == EXAMPLE_KEY and match[0] == line)
     ]
     assert found == []
 

@@ -98,7 +98,7 @@ def world(host: LabHost) -> World:
         /run/current-system/sw/bin/nixos-version --configuration-revision
         pidof dockerd
         docker exec paperless-db-1 cat /run/secrets/db-password 2>/dev/null || echo -n '?'; echo
-        docker exec paperless-web-1 cat /etc/app/web.conf 2>/dev/null | head -n 1 || echo '?'
+        { docker exec paperless-web-1 cat /etc/app/web.conf 2>/dev/null || echo '?'; } | head -n 1
         docker ps -a --no-trunc --format '{{.Label "com.docker.compose.project"}}/{{.Label "com.docker.compose.service"}} {{.Image}} {{.ID}}'
         """
     ).splitlines()

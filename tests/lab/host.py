@@ -272,7 +272,7 @@ class LabHost:
             nix-env -p /nix/var/nix/profiles/system --set "$top"
             ln -sfT "$top" /run/booted-system
             "$top/bin/switch-to-configuration" switch
-            systemctl is-active --quiet cockpit-converge || systemctl start cockpit-converge
+            [ ! -e "$top/cockpit" ] || systemctl is-active --quiet cockpit-converge || systemctl start cockpit-converge
             rm -rf /root/repo /root/repo.bundle""",
             timeout=300,
         )

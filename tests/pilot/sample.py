@@ -9,15 +9,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import NOTHING, Deploy
+from cockpit.actions.doctor import Doctor
 from cockpit.actions.files import FileActions
 from cockpit.actions.guests import GuestActions
+from cockpit.actions.images import ImageActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.resume import Resume
 from cockpit.actions.rollback import Rollback
@@ -53,8 +55,10 @@ from cockpit.ports import SecretStore, WorkTree
 from tests.pilot.sample_files import SampleSecrets, SampleWorkTree
 from tests.pilot.sample_guests import SampleGuests, sample_hypervisor
 from tests.pilot.sample_services import SampleContainers, SampleEngine, SampleHost
+from tests.unit.clinic import Clinic
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_containers import FakeShell
+from tests.unit.fake_images import FakeImageBuilder
 
 NOW = 1766239631.0
 M, H, D = 60.0, 3600.0, 86400.0
@@ -562,6 +566,16 @@ class SampleRepository:
     """Nothing of the terminal UI asks it directly."""
 
 
+def _clinic() -> Clinic:
+    """A homelab with something to mend, something to look at, and a host that does not answer."""
+    clinic = Clinic()
+    clinic.edit("compose/web/compose.yaml", "${TAILNET_IP:?}:443:443", "443:443")
+    clinic.files.pop("compose/web/traefik.env")
+    clinic.keyring.own.clear()
+    clinic.host.said = Unreachable("cockpit@100.64.0.7 does not answer", "no connection within 10s", "tailscale status")
+    return clinic
+
+
 def sample(user: UserSettings | None = None, clock: FixedClock | None = None) -> Cockpit:
     """A whole bundle over the tables above."""
     clock = clock or FixedClock()
@@ -591,8 +605,10 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         fleet=fleet,
         deploy=SampleDeploy(rollback), rollback=rollback, resume=SampleResume(), attach=SampleAttach(), gate=gate,
         releases=unused, read_only=unused,
+        bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {}, operations, clock),
         audit=NoAudit(), runs=Runs(clock),
-        who="ada", origin="laptop", version="0.1.0",
+        who="ada", origin="laptop", version="0.1.0", doctor=Doctor(lambda: _clinic().context()),
     )  # fmt: skip

@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cockpit.actions.attach import Attach
 from cockpit.actions.bundle import Cockpit, Runs
 from cockpit.actions.deploy import Deploy
+from cockpit.actions.doctor import Doctor
 from cockpit.actions.files import FileActions
 from cockpit.actions.guests import GuestActions
+from cockpit.actions.images import ImageActions
 from cockpit.actions.operations import Operations
 from cockpit.actions.releases import ReadOnly, Releases
 from cockpit.actions.resume import Resume
@@ -33,9 +35,11 @@ from cockpit.domain.services import LogLine
 from cockpit.domain.settings import HostSettings, ProjectSettings, SecretSettings, Settings, Timing, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
+from tests.unit.clinic import Clinic
 from tests.unit.fake_clock import START, FakeClock, sha
 from tests.unit.fake_containers import FakeEngine, FakeShell, service
 from tests.unit.fake_host import FakeHost, Trouble
+from tests.unit.fake_images import FakeImageBuilder
 
 __all__ = ["START", "FakeAudit", "FakeClock", "FakeEngine", "FakeHost", "FakeRepository", "Homelab", "Trouble"]
 __all__ += ["homelab", "service", "sha", "until"]
@@ -116,6 +120,10 @@ class FakeRepository:
         if (commit, path) not in self.files:
             raise UsageError(f"{path} is not in {commit[:7]}")
         return self.files[commit, path]
+
+    async def files_in(self, commit: str, folder: str) -> tuple[str, ...]:
+        inside = [path.removeprefix(f"{folder}/") for at, path in self.files if at == commit and path.startswith(f"{folder}/")]
+        return tuple(name for name in inside if "/" not in name)
 
     async def tree_id(self, commit: str, path: str) -> str | None:
         if (commit, path) in self.files:
@@ -217,11 +225,15 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),
         resume=Resume(world), attach=Attach(world), releases=(releases := Releases(world, builder)),
         read_only=ReadOnly(world, releases), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
+        bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, world.secrets, clock),
         file_actions=FileActions(work_tree, world.secrets, Operations(clock, audit, gate, "ada", "laptop")),
         guests=GuestActions({}, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada"),
         services=ServiceActions(engines, hosts, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada", "laptop",
                                 FakeShell(), gate, audit),
+        doctor=Doctor(lambda: Clinic().context()),
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {},
+                            Operations(clock, audit, gate, "ada", "laptop"), clock),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip
     return Homelab(clock, repository, audit, hosts, engines, cockpit, builder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.run import Run, always, never
@@ -23,6 +24,7 @@ from cockpit.domain.events import (
 )
 from cockpit.domain.hosts import Attempt, AttemptKind, Holder, Result
 from cockpit.domain.plan import Allow, Tier
+from cockpit.domain.settings import SecretStyle
 from tests.unit.fakes import START, FakeHost, Homelab, homelab, sha, until
 
 
@@ -406,3 +408,24 @@ async def test_an_unknown_host_is_a_usage_error() -> None:
 
 def test_the_bundle_names_every_action() -> None:
     assert {"deploy", "rollback", "resume", "attach"} <= set(Cockpit.__struct_fields__)
+
+
+async def test_a_sidecar_must_be_encrypted_and_alone() -> None:
+    lab = homelab()
+    lab.cockpit.deploy._world = replace(
+        lab.cockpit.deploy._world, settings=replace(lab.cockpit.settings, secret_style=SecretStyle.SIDECAR)
+    )
+    head, encrypted = sha("c"), b"A=ENC[AES256_GCM,data:x]\nsops_mac=ENC[AES256_GCM,data:x]\nsops_version=3.11.0\n"
+    lab.repository.files[head, "compose/core/.env.enc"] = b"A=hunter2\n"
+    outcome, _ = await deploy(lab)
+    assert (outcome.exit, lab.repository.packed) == (Exit.SECRET, [])
+    assert "compose/core/.env.enc is plain text" in outcome.hosts[0].text
+    lab.repository.files[head, "compose/core/.env.enc"] = encrypted
+    lab.repository.files[head, "compose/core/.env"] = b"A=hunter2\n"
+    outcome, _ = await deploy(lab)
+    assert (outcome.exit, lab.repository.packed) == (Exit.SECRET, [])
+    assert "compose/core/.env is plain text" in outcome.hosts[0].text
+    assert "git rm --cached compose/core/.env" in outcome.hosts[0].hint
+    del lab.repository.files[head, "compose/core/.env"]
+    outcome, _ = await deploy(lab)
+    assert outcome.exit is Exit.DONE

@@ -9,7 +9,7 @@ import pytest
 from cockpit.config import find, load
 from cockpit.config.fields import seconds
 from cockpit.domain.errors import Exit, SettingsError, UsageError
-from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, Timing, UnitCheck
+from cockpit.domain.settings import EnvSecrets, HttpCheck, SecretSettings, SecretStyle, Timing, UnitCheck
 
 HOST = "version: 1\nhosts:\n  alpha:\n    address: a\n"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -166,7 +166,7 @@ def test_defaults(tmp_path: Path) -> None:
         (HOST + "keep: true\n", (5, "keep", "is 'true'", "a whole number", "")),
         (HOST + "keep: 99999999999\n", (5, "keep", "is '99999999999'", "a whole number", "")),
         (HOST + "hostss: {}\n", (5, "hostss", "is not known here", "", "hosts")),
-        (HOST + "zzz: {}\n", (5, "zzz", "is not known here", "one of version, keep, hosts, projects, clusters", "")),
+        (HOST + "zzz: {}\n", (5, "zzz", "is not known here", "one of version, keep, hosts, projects, clusters, secrets", "")),
         (
             HOST + "projects: {core: {}}\n",
             (5, "projects.core.source", "is missing", "folder of the repository with its compose.yaml", ""),
@@ -366,3 +366,11 @@ def test_what_is_wrong_with_a_cluster_is_said(tmp_path: Path, old: str, new: str
     with pytest.raises(SettingsError) as found:
         load(write(tmp_path, HOST + "    guest: home/101\n" + CLUSTERS.replace(old, new)))
     assert said in found.value.why
+
+
+def test_the_style_of_secrets(tmp_path: Path) -> None:
+    assert load(write(tmp_path, HOST)).secret_style is SecretStyle.FILE
+    assert load(write(tmp_path, HOST + "secrets: {style: sidecar}\n")).secret_style is SecretStyle.SIDECAR
+    assert complaints(tmp_path, HOST + "secrets: {style: sidecars}\n") == [
+        (5, "secrets.style", "is 'sidecars'", "file or sidecar", "sidecar")
+    ]

@@ -192,6 +192,13 @@ async def test_read_and_tree_id(tree: Tree) -> None:
             await repository.read(commit, path)
 
 
+async def test_files_at_the_top_of_a_folder(tree: Tree) -> None:
+    head = tree.commit(**{"p/.env.enc": "x", "p/ö": "x", "p/sub/x": "x"})
+    repository = GitRepository(tree.folder)
+    assert await repository.files_in(head, "p/") == (".env.enc", "ö")
+    assert await repository.files_in(head, "none") == await repository.files_in(NOBODY, "p") == ()
+
+
 async def test_a_pack_is_what_the_other_side_lacks(tree: Tree, tmp_path: Path) -> None:
     text = "".join(f"line {i}\n" for i in range(5000))
     first = tree.commit("One", f=text)

@@ -61,6 +61,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.help", "Help for what has focus", "help", ("question_mark",), "?", footer=True),
     Action("app.arm", "Arm or disarm writing", "arm", ("W",), "W", description="For ten minutes, with a visible countdown."),
     Action("app.journal", "Journal of commands", "journal", ("at",), "@", description="The commands that were really run."),
+    Action("app.doctor", "Doctor", "doctor", ("exclamation_mark",), "!",
+           description="What has to be mended, and how: `cockpit doctor`."),
     Action("app.back", "Back", "back", ("escape",), "esc", description="What was typed, the marks, then where it came from."),
     Action("app.close", "One level back, or leave", "close", ("q",), "q"),
     Action("app.quit", "Leave cockpit", "quit", ("ctrl+q",), "ctrl+q"),

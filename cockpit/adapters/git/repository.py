@@ -140,6 +140,13 @@ class GitRepository:
             raise UsageError(f"{path} is not in commit {commit[:7]}", done.complaint)
         return done.out
 
+    async def files_in(self, commit: str, folder: str) -> tuple[str, ...]:
+        if not _harmless(commit):
+            return ()
+        done = await self._git("ls-tree", "-z", "--full-tree", f"{commit}:{folder.strip('/')}")
+        entries = (entry.partition("\t") for entry in done.text.split("\0") if entry)
+        return tuple(name for meta, _, name in entries if meta.split()[1] == "blob") if done.code == 0 else ()
+
     async def tree_id(self, commit: str, path: str) -> str | None:
         done = await self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}")
         return done.text.strip() if done.code == 0 else None

@@ -50,6 +50,7 @@ class NixosHost:
         self._settings = settings
         self._ssh = ssh
         self._clock = clock
+        self._program = TRANSACTION
         self._diffs: dict[tuple[str, str], tuple[PackageChange, ...]] = {}
 
     @property
@@ -71,7 +72,7 @@ class NixosHost:
         deadline: float = 60.0,
         ssh: SshConnection | None = None,
     ) -> dict[str, Any]:
-        answer = await (ssh or self._ssh).exec(f"{TRANSACTION} {shlex.join(words)}", stdin=stdin, deadline=deadline)
+        answer = await (ssh or self._ssh).exec(f"{self._program} {shlex.join(words)}", stdin=stdin, deadline=deadline)
         return self._understood(words[0], answer.code, answer.out, answer.err)
 
     def _understood(self, verb: str, code: int, out: bytes, err: bytes) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class NixosHost:
     async def build(self, run: str, commit: str) -> AsyncIterator[str | BuildResult]:
         words = shlex.join(("build", run, commit, self._settings.flake_folder, self._settings.flake_attribute))
         out, code, last = b"", 0, b""
-        async for kind, data in self._ssh.both(f"{TRANSACTION} {words} </dev/null", deadline=BUILD_TIMEOUT):
+        async for kind, data in self._ssh.both(f"{self._program} {words} </dev/null", deadline=BUILD_TIMEOUT):
             if kind == "err":
                 last = data
                 yield plain(data.decode("utf-8", "replace").rstrip("\n"))
@@ -139,7 +140,7 @@ class NixosHost:
         await self._ssh.exec("true", deadline=15.0)  # what is lost from here on may have begun
         try:
             async for kind, data in self._ssh.both(
-                f"{TRANSACTION} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
+                f"{self._program} {words}", deadline=COMPOSE_TIMEOUT, stdin=json.dumps(request).encode()
             ):
                 if kind == "err":
                     told = data if data.strip() else told

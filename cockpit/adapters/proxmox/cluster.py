@@ -30,6 +30,7 @@ from cockpit.ports import Clock
 
 if TYPE_CHECKING:
     from cockpit.adapters.proxmox.session import NodeSession
+    from cockpit.adapters.proxmox.upload import Upload
 
 T = TypeVar("T")
 Credential = Callable[[], Awaitable[Secret]]
@@ -181,6 +182,34 @@ class ProxmoxCluster:
             )
         return answer
 
+    async def begin_task(self, call: Call) -> str:
+        """The UPID of what a call started, for changes that no guest has a list of tasks for."""
+        try:
+            answer = await self._send(call)
+        except CutShort as error:
+            hint = "look at its tasks before you try again"
+            raise OutcomeUnknown(f"nobody knows whether {self._settings.name} began", str(error), hint) from None
+        if not isinstance(answer, str) or not answer.startswith("UPID:"):
+            raise OutcomeUnknown(f"{self._settings.name} answered without a task", "nobody knows whether it works on it")
+        return answer
+
+    async def upload(self, call: Call, upload: Upload, deadline: float) -> str:
+        """The UPID of the task that puts a file in its place. Whatever cuts it short, the file is not there then."""
+        try:
+            answer = await self._dispatch(lambda secret: self._anywhere(call, secret, str, 0.0, 1, upload), deadline)
+        except BaseException:
+            upload.stop.set()  # its thread would go on sending
+            raise
+        return answer
+
+    async def send(self, call: Call) -> object:
+        """A change that starts no task, once."""
+        return await self._send(call)
+
+    async def contents(self, node: str, storage: str, content: str) -> list[object]:
+        """Volumes of a storage, of one type of content."""
+        return await self._get(("nodes", node, "storage", storage, "content"), list, content=content)
+
     async def _look_for(self, change: GuestChange, known: set[str], lost: CockpitError) -> str:
         """The task of a change whose answer was lost: a new one, of the right type, of this user."""
         wanted, until = task_types(change), self._clock.monotonic() + LOOKED_FOR
@@ -226,13 +255,13 @@ class ProxmoxCluster:
 
     # in threads
 
-    def _anywhere(self, call: Call, secret: Secret, shape: type[T], read: float, tries: int) -> T:
+    def _anywhere(self, call: Call, secret: Secret, shape: type[T], read: float, tries: int, upload: Upload | None = None) -> T:
         """At the address that answered last, then at the others."""
         addresses, first, last = self._settings.addresses, self._first, CockpitError("no address")
         for index in (*range(first, len(addresses)), *range(first)):
             for _ in range(tries):
                 try:
-                    answer = self._once(addresses[index], call, secret, read)
+                    answer = self._once(addresses[index], call, secret, read, upload)
                 except NotReached as error:
                     last = error
                     break
@@ -247,19 +276,19 @@ class ProxmoxCluster:
                 return answer
         raise last
 
-    def _once(self, address: str, call: Call, secret: Secret, read: float) -> object:
+    def _once(self, address: str, call: Call, secret: Secret, read: float, upload: Upload | None) -> object:
         from cockpit.adapters.proxmox import session as https
 
         try:
             session = self._session(address, secret)
             if (ticket := self._ticket) is None:
-                return session.call(call, read or https.READ)
+                return session.call(call, read or https.READ, upload)
             with ticket.lock:
                 if not ticket.good:
                     session.sign_in(ticket)
                 used = ticket.value
             try:
-                return session.call(call, read or https.READ)
+                return session.call(call, read or https.READ, upload)
             except Exception as error:
                 if not isinstance(explain(error, self._settings, address), SignedOut):
                     raise
@@ -267,7 +296,7 @@ class ProxmoxCluster:
             with ticket.lock:
                 if ticket.value == used:
                     session.sign_in(ticket)
-            return session.call(call, read or https.READ)
+            return session.call(call, read or https.READ, upload)
         except CockpitError:
             raise
         except Exception as error:

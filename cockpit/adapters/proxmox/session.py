@@ -18,6 +18,7 @@ from proxmoxer.core import ProxmoxResource
 from cockpit.adapters.proxmox.calls import Call
 from cockpit.adapters.proxmox.errors import NoConnection, Redirected, SecondFactor, WrongCertificate
 from cockpit.adapters.proxmox.ticket import Ticket
+from cockpit.adapters.proxmox.upload import Upload
 from cockpit.domain.secret import Secret
 
 CONNECT, READ = 4.0, 15.0
@@ -78,11 +79,12 @@ class NodeSession:
             self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
         self._read = READ
         self._connection: http.client.HTTPSConnection | None = None
+        self._upload: Upload | None = None
         self._resource = ProxmoxResource(base_url="https://node/api2/json", session=self, serializer=Json())
 
-    def call(self, call: Call, read: float) -> object:
-        """The `data` of the answer. Raises what `errors.explain` knows."""
-        self._read = read
+    def call(self, call: Call, read: float, upload: Upload | None = None) -> object:
+        """The `data` of the answer; a POST sends `upload` instead of parameters. Raises what `errors.explain` knows."""
+        self._read, self._upload = read, upload
         at = self._resource([quote(part, safe=":@!") for part in call.path])
         parameters = dict(call.parameters)
         if call.method == "GET":
@@ -94,7 +96,7 @@ class NodeSession:
     def sign_in(self, ticket: Ticket) -> None:
         """Exchanges the password for a ticket, over the same pinned connection. Raises what `errors.explain` knows."""
         ticket.value = ""
-        self._read = READ
+        self._read, self._upload = READ, None
         answer = self._resource.access.ticket.post(username=self._user, password=told(self._secret))
         if not isinstance(answer, dict) or not answer.get("ticket"):
             raise ValueError("no ticket in the answer")
@@ -115,7 +117,10 @@ class NodeSession:
         connection = self._connected()
         done = False
         try:
-            connection.request(method, path, body, headers)
+            if self._upload is None:
+                connection.request(method, path, body, headers)
+            else:
+                self._upload.send(connection, path, headers)
             answer = connection.getresponse()
             content = answer.read(MOST)
             done = not answer.will_close and answer.isclosed()

@@ -39,7 +39,7 @@ _NO_VALUE = re.compile(
 )
 _PROGRAMS = (".nix", ".tf", ".sh", ".py", ".js", ".css")
 """Where only a quoted value can be a secret: the others are expressions."""
-_NEVER_SECRET = re.compile(r"(?:^|/)(?:\.[^/]*|README[^/]*|[^/]*\.(?:md|pub|nix|txt))$", re.IGNORECASE)
+_NEVER_SECRET = re.compile(r"^secrets/template\.yaml$|(?:^|/)(?:\.[^/]*|README[^/]*|[^/]*\.(?:md|pub|nix|txt))$", re.IGNORECASE)
 
 
 class FileStatus(Struct, frozen=True):

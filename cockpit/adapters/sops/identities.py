@@ -8,19 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cockpit.domain.secret import Secret
 
-def identities(identity: Path | None) -> list[Any]:
+
+def identities(identity: Path | Secret | None) -> list[Any]:
     """pyrage's identities; empty where there is none that it can use (a passphrase, a plugin)."""
     if identity is not None:
-        return list(_parsed(_bytes(identity)))
+        return list(parsed(identity.reveal() if isinstance(identity, Secret) else _bytes(identity)))
     found: list[Any] = []
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    found += _parsed(os.environ.get("SOPS_AGE_KEY", "").encode())
+    found += parsed(os.environ.get("SOPS_AGE_KEY", "").encode())
     places = [os.environ.get("SOPS_AGE_KEY_FILE"), os.environ.get("SOPS_AGE_SSH_PRIVATE_KEY_FILE")]
-    for place in (*places, config / "sops/age/keys.txt", *(Path.home() / ".ssh" / name for name in ("id_ed25519", "id_rsa"))):
+    for place in (*places, keys_file(), *(Path.home() / ".ssh" / name for name in ("id_ed25519", "id_rsa"))):
         if place:
-            found += _parsed(_bytes(Path(place)))
+            found += parsed(_bytes(Path(place)))
     return found
+
+
+def keys_file() -> Path:
+    """Where sops looks for age keys by itself."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "sops/age/keys.txt"
 
 
 def _bytes(path: Path) -> bytes:
@@ -29,7 +35,7 @@ def _bytes(path: Path) -> bytes:
     return b""
 
 
-def _parsed(data: bytes) -> Iterator[Any]:
+def parsed(data: bytes) -> Iterator[Any]:
     import pyrage
 
     if b"PRIVATE KEY" in data:

@@ -27,9 +27,9 @@ _WHY = {
 
 
 class Sops:
-    """`identity` is an age identity file or an ssh private key; without one, sops looks where it always does."""
+    """`identity` is an age identity file or an ssh private key, or what is in one; without it sops looks where it always does."""
 
-    def __init__(self, identity: Path | None = None, program: str | None = None) -> None:
+    def __init__(self, identity: Path | Secret | None = None, program: str | None = None) -> None:
         self._identity = identity
         self._program = program
 
@@ -68,7 +68,8 @@ class Sops:
         """By the exit code alone: the standard error of sops can contain plain text."""
         if code == NO_KEY:
             recipients = status_of(path, data).recipients
-            where = f"{self._identity} does not open it" if self._identity else "no key on this machine opens it"
+            given = "that key" if isinstance(self._identity, Secret) else self._identity
+            where = f"{given} does not open it" if given else "no key on this machine opens it"
             able = f"; who can: {', '.join(recipients)}" if recipients else ""
             return SecretError(
                 f"{path} cannot be decrypted",
@@ -95,7 +96,7 @@ class Sops:
             yield os.environ, ()
             return
         try:
-            identity = self._identity.read_bytes()
+            identity = self._identity.reveal() if isinstance(self._identity, Secret) else self._identity.read_bytes()
         except OSError as error:
             raise SecretError(
                 f"the identity {self._identity} cannot be read", error.strerror or "", "mend identity: in the settings"

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+RULES_MOST = 1024 * 1024
+"""Bytes of .sops.yaml that are read."""
+
 
 @dataclass
 class Rules:

@@ -41,7 +41,7 @@ def kind_of(path: str) -> str:
 class SopsStore:
     """`root` is the top of the repository, where .sops.yaml is; `identity` as in `Sops`. A `cockpit.ports.SecretStore`."""
 
-    def __init__(self, root: Path, identity: Path | None = None, program: str | None = None) -> None:
+    def __init__(self, root: Path, identity: Path | Secret | None = None, program: str | None = None) -> None:
         self._root = root.absolute()
         self._identity = identity
         self._program = program
@@ -119,8 +119,12 @@ class SopsStore:
 
     async def version(self) -> str:
         """Version of the sops that is used, e.g. `3.11.0`. SecretError where there is none."""
-        await self._found()
-        return self._version
+        return (await self.program())[0]
+
+    async def program(self) -> tuple[str, str]:
+        """(version, path) of the sops that is used. SecretError where there is none."""
+        path = await self._found()
+        return self._version, path
 
     def _error(self, path: str, done: process.Completed) -> CockpitError:
         """By exit code; the standard error of sops is only looked into, since it can contain plain text."""

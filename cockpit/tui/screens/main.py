@@ -295,6 +295,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
             "app.palette": lambda: self.open_over("palette", "PaletteScreen"),
             "app.menu": lambda: self.open_over("menu", "MenuScreen"),
             "app.journal": lambda: self.open_over("journal", "JournalScreen"),
+            "app.doctor": lambda: self.open_over("doctor", "DoctorScreen"),
             "app.copy": lambda: self.open_over("copy", "CopyScreen"),
             "app.timeline": self.timeline,
             "app.back": lambda: self.say(EMPTY),

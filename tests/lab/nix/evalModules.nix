@@ -95,7 +95,7 @@ let
             bad = builtins.filter (d: !(t.check (unordered d.value))) here;
             merged =
               if here == [ ] then
-                (o.default or (throw "The option `${concatStringsSep "." at}' is used but not defined."))
+                (o.default or (throw "The option `${concatStringsSep "." at}' was accessed but has no value defined. Try setting the option."))
               else if bad != [ ] then
                 throw "A definition for option `${concatStringsSep "." at}' is not of type `${t.name}' (${(builtins.head bad).file})"
               else

@@ -78,6 +78,7 @@ rec {
   optional = c: x: if c then [ x ] else [ ];
   optionals = c: xs: if c then xs else [ ];
   unique = foldl' (acc: x: if elem x acc then acc else acc ++ [ x ]) [ ];
+  subtractLists = gone: filter (x: !(elem x gone));
   flatten = x: if isList x then concatLists (map flatten x) else [ x ];
   any = builtins.any;
   all = builtins.all;

@@ -3,6 +3,8 @@
 {
   modules,
   specialArgs ? { },
+  # whether each option that a homelab sets beside these has its name and type; else what the lab has no use for is taken as it is
+  typed ? false,
 }:
 let
   pkgs = import ./pkgs.nix;
@@ -77,24 +79,42 @@ let
           };
         })) { };
         users.groups = option (types.attrsOf types.anything) { };
-        security.sudo.extraRules = option (types.listOf types.anything) [ ];
+        security.sudo.extraRules = option (types.listOf (
+          types.submodule {
+            options = {
+              users = strings;
+              groups = strings;
+              commands = option (types.listOf (
+                types.submodule {
+                  options = {
+                    command = option types.str "ALL";
+                    options = strings;
+                  };
+                }
+              )) [ ];
+            };
+          }
+        )) [ ];
         networking.hostName = option types.str "host";
         system.build = free;
         system.configurationRevision = option (types.nullOr types.str) null;
-        system.extraSystemBuilderCmds = option types.lines "";
+        system.systemBuilderCommands = option types.lines "";
         system.nixos.version = option types.str "25.11.20260101.lab";
-        virtualisation = free;
-        services = free;
-        boot = free;
-        nix = free;
         lab.evalRounds = option types.int 0;
         lab.kernel = option types.str "6.12.58";
         lab.switchInhibitors = free;
         # exit code of an action, on demand, before it did anything (1, 11, 100) or after (2, 4, 101); or `hang`, `cut-network`
         lab.exit = free;
       };
-      config.system.build.toplevel = toplevel config;
+      config.system.build.toplevel = toplevel (checked config);
     };
+
+  anything.options = {
+    virtualisation = free;
+    services = free;
+    boot = free;
+    nix = free;
+  };
 
   # ---- units ----------------------------------------------------------------------------------------------------------------
   values = v: if builtins.isList v then v else [ v ];
@@ -154,12 +174,24 @@ let
     lib.concatMapStrings (g: "getent group ${g} >/dev/null || groupadd -r ${g}\n") (lib.attrNames config.users.groups)
     + lib.concatStrings (
       lib.mapAttrsToList (n: u: ''
-        getent passwd ${n} >/dev/null || useradd -m -g ${u.group} -s /bin/bash ${n}
+        getent passwd ${n} >/dev/null || { useradd -m -g ${u.group} -s /bin/bash ${n} && usermod -p '*' ${n}; }
         ${lib.concatMapStrings (g: "getent group ${g} >/dev/null && usermod -aG ${g} ${n}\n") u.extraGroups}
+        ${lib.optionalString (u.openssh.authorizedKeys.keys != [ ]) ''
+          install -d -m 700 -o ${n} -g ${u.group} ~${n}/.ssh
+          cp ${pkgs.writeText "keys-${n}" (lib.concatLines u.openssh.authorizedKeys.keys)} ~${n}/.ssh/authorized_keys
+          chown ${n}: ~${n}/.ssh/authorized_keys && chmod 600 ~${n}/.ssh/authorized_keys
+        ''}
       '') config.users.users
     );
   busy = import ./busy.nix;
 
+  # as NixOS does: nothing is built of a system that says what is wrong with it
+  checked =
+    config:
+    let
+      failed = builtins.filter (found: !found.assertion) (config.assertions or [ ]);
+    in
+    if failed == [ ] then config else throw "Failed assertions:\n${lib.concatMapStrings (found: "- ${found.message}\n") failed}";
   toplevel =
     config:
     builtins.seq (busy config.lab.evalRounds) (
@@ -218,15 +250,19 @@ let
           EOF
           sed "s|@out@|$out|g" $switch >$out/bin/switch-to-configuration
           chmod 555 $out/bin/switch-to-configuration $out/sw/bin/nixos-version
-          ${config.system.extraSystemBuilderCmds}
+          ${config.system.systemBuilderCommands}
         ''
     );
 in
 lib.evalModules {
-  modules = [ base ] ++ modules;
+  modules = [
+    base
+    (if typed then ./options.nix else anything)
+  ]
+  ++ modules;
   specialArgs = {
     inherit pkgs;
-    modulesPath = "/nonexistent";
+    modulesPath = toString ./modules;
   }
   // specialArgs;
 }

@@ -47,15 +47,20 @@ lib.genAttrs [
   "nix"
   "openssh"
   "procps"
+  "rsync"
   "sops"
   "strace"
   "systemd"
   "util-linux"
-  "yq-go"
 ] debian
 // rec {
   inherit lib;
   stdenv.hostPlatform.system = system;
+  # what an image's builder calls: a disk here is text
+  gptfdisk = writeShellScriptBin "sgdisk" ''printf '%s\n' "''${@:1:$#-1}" >>"''${@: -1}"'';
+  qemu-utils = writeShellScriptBin "qemu-img" ''cp "''${@: -2:1}" "''${@: -1}"'';
+  # Debian's yq prints JSON without being told
+  yq-go = writeShellScriptBin "yq" ''[ "$1" != -o=json ] || shift; exec /usr/bin/yq "$@"'';
   runCommand = run;
   runCommandLocal = run;
   writeText =

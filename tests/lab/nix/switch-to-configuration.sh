@@ -64,7 +64,7 @@ for file in "$old"/*.service "$old"/*.timer; do
   name=${file##*/}
   systemctl is-active --quiet "$name" || continue
   if [ ! -e "$units/$name" ]; then
-    stop+=("$name")
+    unsays X-StopOnRemoval "$file" || stop+=("$name")
   elif ! cmp -s "$file" "$units/$name"; then
     if says X-ReloadIfChanged "$units/$name"; then
       reload+=("$name")

@@ -23,7 +23,8 @@ let
     ;
   one =
     loc: defs:
-    if all (d: d.value == (head defs).value) defs then
+    # one alone may be what cannot be compared, a function
+    if length defs == 1 || all (d: d.value == (head defs).value) defs then
       (head defs).value
     else
       throw "The option `${concatStringsSep "." loc}' is defined ${toString (length defs)} times, differently";
@@ -40,7 +41,7 @@ rec {
   bool = simple "boolean" isBool;
   int = simple "integer" isInt;
   port = simple "port" (v: isInt v && v >= 0 && v <= 65535);
-  path = simple "path" isString';
+  path = simple "absolute path" (v: isPath v || (isString' v && builtins.substring 0 1 "${v}" == "/"));
   package = simple "package" isString';
   unspecified = anything;
   lines = {
@@ -61,6 +62,12 @@ rec {
         one loc defs;
   };
   raw = anything;
+  # a module for another evaluation
+  deferredModule = {
+    name = "module";
+    check = v: isAttrs v || isFunction v || isPath v;
+    merge = _: defs: { imports = map (d: d.value) defs; };
+  };
   attrs = attrsOf anything;
   enum = values: simple "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (v: elem v values);
   nullOr = t: {

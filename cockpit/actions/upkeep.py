@@ -1,0 +1,11 @@
+"""What `cockpit lock` and `cockpit update` need, put together."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cockpit.actions.lock import Lock
+
+
+class Upkeep(Struct, frozen=True):
+    lock: Lock

@@ -1,0 +1,59 @@
+"""`cockpit lock` and `cockpit update`: what a homelab is made of, pinned and renewed. Never commits."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import asdict
+
+from cockpit.actions.upkeep import Upkeep
+from cockpit.cli.main import renderer
+from cockpit.cli.output import Column, Renderer, Row
+from cockpit.domain.errors import CockpitError, Exit, Refused, UsageError, worst
+from cockpit.domain.images import Fit, LockRow
+
+Opener = Callable[[argparse.Namespace], Upkeep]
+COLUMNS = tuple(Column(title) for title in ("PROJECT", "SERVICE", "IMAGE", "TAG", "DIGEST", "LOCK", "STATE", "RELEASE NOTES"))
+
+
+def run(args: argparse.Namespace, opened: Opener) -> Exit:
+    face = renderer(args)
+    try:
+        return asyncio.run(COMMANDS[args.command](opened(args), args, face))
+    except CockpitError as error:
+        face.error(error)
+        return error.exit
+    except KeyboardInterrupt:
+        face.error(Refused("interrupted", "what was written stays: git shows it"))
+        return Exit.REFUSED
+
+
+async def _lock(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> Exit:
+    if args.major and not args.upgrade:
+        raise UsageError("--major goes with --upgrade")
+    if args.check:
+        rows = await upkeep.lock.check(args.projects)
+        show(face, rows)
+        return Exit.TO_DO if any(row.fit in (Fit.MISSING, Fit.STALE) for row in rows) else Exit.DONE
+    written = await upkeep.lock.write(args.projects, upgrade=args.upgrade, majors=args.major)
+    show(face, written.rows)
+    for error in written.errors:
+        face.error(error)
+    return worst([error.exit for error in written.errors])
+
+
+def show(face: Renderer, rows: Sequence[LockRow]) -> None:
+    face.rows("Image", COLUMNS, [Row(cells(row), asdict(row) | {"moved": row.moved}) for row in rows])
+
+
+def cells(row: LockRow) -> tuple[str, ...]:
+    tag = row.old_tag if row.new_tag == row.old_tag else f"{row.old_tag} → {row.new_tag}"
+    digests = [digest.removeprefix("sha256:")[:12] for digest in (row.old_digest, row.new_digest)]
+    digest = digests[1] if digests[0] in ("", digests[1]) else " → ".join(digests)
+    state = "keeps data" if row.stateful else ""
+    return (row.project, ",".join(row.services), row.image, tag, digest, row.why or row.fit.value, state, row.notes)
+
+
+COMMANDS = {"lock": _lock}
