@@ -40,7 +40,8 @@ def base(host: LabHost, homelab: Homelab, tmp_path_factory: pytest.TempPathFacto
     # Debian lets only this group talk to the nix daemon, NixOS everybody
     host.exec(
         f"useradd -m -s /bin/bash -G nix-users -p '*' {READER} && install -d -m 700 -o {READER} /home/{READER}/.ssh && "
-        f"install -m 600 -o {READER} /root/.ssh/authorized_keys /home/{READER}/.ssh/authorized_keys"
+        f"sed 's/^/restrict /' /root/.ssh/authorized_keys >/tmp/keys && "
+        f"install -m 600 -o {READER} /tmp/keys /home/{READER}/.ssh/authorized_keys && rm /tmp/keys"
     )
     return Runner(host, other, "base")
 
