@@ -17,10 +17,18 @@ from cockpit.domain.plan import Tier
 from cockpit.domain.repository import Commit
 from cockpit.domain.settings import HostSettings, Settings
 from cockpit.domain.templates import TAG, DiskImage, Template, amount
-from cockpit.ports import Clock, Hypervisor, ImageBuilder, Repository, TemplateStore
+from cockpit.ports import Clock, Hypervisor, Repository
+from cockpit.ports_making import ImageBuilder, TemplateStore
 
 VARIABLES = "tofu/homelab.auto.tfvars.json"
 TENTHS = 10
+_STEPS = {
+    "send": "the node checks it and puts it in place",
+    "delete": "the template that was there goes",
+    "create": "a guest with the image as its disk",
+    "convert": "that guest becomes a template",
+}
+"""What each task of a cluster is for, in words."""
 
 
 class Wanted(Struct, frozen=True):
@@ -169,7 +177,7 @@ class ImageActions:
         return f"template {template.name} ({amount(image.size)}); for tofu: {said}"
 
     async def _ended(self, upid: str, template: Template, step: str, run: Run) -> None:
-        run.emit(Waiting, host=template.ref, step=step, text=f"its task on {template.node}")
+        run.emit(Waiting, host=template.ref, step=step, text=_STEPS[step])
         task = await tasks.follow(self._hypervisor(template.cluster), upid, run, template.ref, step, self._clock)
         if not task.ok:
             why = task.exit
