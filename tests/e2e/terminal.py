@@ -37,9 +37,12 @@ class Terminal:
         return done.stdout
 
     def run(self, *args: str, cols: int = 160, rows: int = 50) -> None:
+        self.start(shlex.join([sys.executable, "-m", "cockpit", "demo", *args]), cols=cols, rows=rows)
+
+    def start(self, command: str, *, cols: int = 160, rows: int = 50) -> None:
+        """A command that opens the demo, as a person types it."""
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         (self.folder / "home").mkdir(exist_ok=True)
-        command = shlex.join([sys.executable, "-m", "cockpit", "demo", *args])
         script = (
             f"unset COLUMNS LINES; TMPDIR={self.folder}/tmp HOME={self.folder}/home {command}; echo ended: $?; exec sleep 600"
         )
