@@ -16,7 +16,7 @@ from cockpit.actions.safety import Gate
 from cockpit.adapters.clock import SystemClock
 from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.proxmox.templates import ProxmoxTemplates
-from cockpit.adapters.proxmox.upload import PIECE, Upload
+from cockpit.adapters.proxmox.upload import PIECE, Stopped, Upload
 from cockpit.domain.errors import Exit, OutcomeUnknown, Refused, Unreachable
 from cockpit.domain.events import Outcome, Progress, Warned
 from cockpit.domain.operation import Operation
@@ -313,3 +313,20 @@ def test_a_large_image_is_never_in_memory(tmp_path: Path) -> None:
     Upload(path, size, "large.qcow2", {"content": "import"}, told.append).send(wire, "/x", {"Authorization": "x"})
     assert wire.largest <= PIECE and told[-1] == size
     assert wire.total == int(wire.headers["Content-Length"]) > size
+
+
+def test_whoever_asked_for_it_has_gone(tmp_path: Path) -> None:
+    path, size = tmp_path / "large.qcow2", 50 << 20
+    with path.open("wb") as file:
+        file.truncate(size)
+    wire: Any = Wire()
+    upload = Upload(path, size, "large.qcow2", {}, lambda sent: upload.stop.set())
+    with pytest.raises(Stopped):
+        upload.send(wire, "/x", {})
+    assert wire.total < 2 * PIECE
+
+
+def test_a_file_that_became_shorter_is_not_sent_as_whole(tmp_path: Path) -> None:
+    (tmp_path / "short.qcow2").write_bytes(b"QFI\xfb")
+    with pytest.raises(Stopped):
+        Upload(tmp_path / "short.qcow2", 5000, "short.qcow2", {}, lambda sent: None).send(Wire(), "/x", {})  # type: ignore[arg-type]
