@@ -5,7 +5,7 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -21,7 +21,6 @@ from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot, Usage
 from cockpit.domain.settings import ClusterSettings, HostSettings
-from cockpit.domain.templates import DiskImage, Template
 
 
 class Clock(Protocol):
@@ -276,44 +275,6 @@ class Hypervisor(Protocol):
         OutcomeUnknown when none is found. Locked, Refused, OperationFailed, Unreachable: nothing was changed."""
 
     async def close(self) -> None: ...
-
-
-class ImageBuilder(Protocol):
-    """Makes images of hosts on this machine."""
-
-    def command(self, host: HostSettings, commit: str) -> str:
-        """What a person would type to get the same."""
-
-    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
-        """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
-
-    async def read(self, path: str) -> DiskImage:
-        """A file that was built elsewhere. UsageError when it is no qcow2."""
-
-
-class TemplateStore(Protocol):
-    """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
-    OutcomeUnknown where the answer to a change was lost."""
-
-    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
-        """What a person would type to get the same."""
-
-    async def sent(self, template: Template, image: DiskImage) -> bool:
-        """Whether the image lies in the template's inbox already, whole."""
-
-    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
-        """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
-
-    async def create(self, template: Template, image: DiskImage) -> str:
-        """A guest with the image as its disk."""
-
-    async def convert(self, template: Template) -> str:
-        """Makes that guest a template."""
-
-    async def delete(self, node: str, vmid: int) -> str: ...
-
-    async def discard(self, template: Template, image: DiskImage) -> None:
-        """Removes the image from the inbox."""
 
 
 class SecretStore(Protocol):

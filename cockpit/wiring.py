@@ -192,7 +192,9 @@ def open_cockpit(
         from cockpit.adapters.nixos.image import NixImageBuilder
 
         stores = {name: later(partial(template_store, name)) for name in settings.clusters}
-        return ImageActions(settings, repository, NixImageBuilder(settings.root), clusters, stores, operations(), clock)
+        return ImageActions(
+            settings, repository, NixImageBuilder(settings.root), clusters, stores, work_tree, operations(), clock
+        )
 
     def service_actions() -> ServiceActions:
         from cockpit.actions.services import ServiceActions
