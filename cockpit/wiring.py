@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
     from cockpit.actions.bootstrap import Bootstrap
     from cockpit.actions.deploy import Deploy
-    from cockpit.actions.doctor import Context, Doctor
+    from cockpit.actions.doctor import Doctor
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.images import ImageActions
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
-    from cockpit.adapters.nixos.checkup import NixosCheckup
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
     from cockpit.adapters.proxmox.templates import ProxmoxTemplates
@@ -206,25 +205,10 @@ def open_cockpit(
         made.changed.append(lambda name: fleet.services[name].poke())
         return made
 
-    def checkup(name: str) -> NixosCheckup:
-        from cockpit.adapters.nixos.checkup import NixosCheckup
-
-        return NixosCheckup(connections[name])
-
-    def examined() -> Context:
-        from cockpit.adapters.sops.keyring import SopsKeyring
-
-        made = _context(user)
-        made.settings, made.known_hosts, made.tree = settings, keys, work_tree
-        made.keyring, made.secrets = SopsKeyring(settings.root, user.identity, later(store)), secrets
-        made.hosts, made.engines = hosts, engines
-        made.checkups = {name: later(partial(checkup, name)) for name in settings.hosts}
-        return made
-
     def doctor() -> Doctor:
-        from cockpit.actions.doctor import Doctor
+        from cockpit import wiring_doctor
 
-        return Doctor(examined)
+        return wiring_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
 
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
@@ -280,28 +264,13 @@ def open_cockpit(
 
 def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
     """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
-    from cockpit.actions.doctor import Doctor
+    from cockpit import wiring_doctor
 
     try:
         cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
     except UsageError as error:
-        trouble = error
-
-        def machine() -> Context:
-            made = _context(UserSettings())
-            made.trouble = trouble
-            return made
-
-        return Doctor(machine)
+        return wiring_doctor.outside(error)
     return cockpit.doctor.closed_by(cockpit.close)
-
-
-def _context(user: UserSettings) -> Context:
-    """What is looked at without a homelab."""
-    from cockpit.actions.doctor import Context
-    from cockpit.adapters.machine import SystemMachine
-
-    return Context(SystemMachine(), SystemClock(), user, files.parse)
 
 
 def open_upkeep(config: str | None) -> Upkeep:

@@ -130,6 +130,10 @@ class GitHub:
         Text(lines).rows(kind, columns, rows)
         self._guarded(kind.lower(), lines.all)
 
+    def block(self, title: str, lines: Sequence[str]) -> None:
+        """Lines of others, folded under a title."""
+        self._guarded(title, list(lines))
+
     def summary(self, outcome: Outcome) -> str:
         rows = [f"### cockpit: {words.result(outcome).replace('-', ' ')} (run `{outcome.run}`)", ""]
         rows += ["| host | result | generation | commit | previous |", "|---|---|---|---|---|"]

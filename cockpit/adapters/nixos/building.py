@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -31,12 +32,12 @@ class LocalBuilder:
         start = monotonic()
         where = f"git+file://{quote(str(self._root))}?rev={commit}&allRefs=1" + (f"&dir={quote(folder)}" if folder else "")
         installable = f'{where}#nixosConfigurations."{attribute}".config.system.build.toplevel'
-        argv = ("nix", *FLAKES, "build", "--no-link", "--print-out-paths", "--print-build-logs", "--no-update-lock-file")
+        argv = ("nix", *FLAKES, "build", "--no-link", "--json", "--print-build-logs", "--no-update-lock-file")
         done = await process.run((*argv, installable), deadline=BUILD_TIMEOUT)
         log = lines(done.err.decode("utf-8", "replace"))
         for line in log:
             yield line
-        closure = done.text.strip().splitlines()[-1] if done.text.strip() else ""
+        closure = _built(done.out)
         if done.code != 0 or not STORE_PATH.match(closure):
             raise build_failed(log)
         yield BuildResult(closure, monotonic() - start)
@@ -50,6 +51,14 @@ class LocalBuilder:
     async def export(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
         async for chunk in process.chunks(("nix-store", "--export", *paths), stdin=b"", deadline=EXPORT_TIMEOUT):
             yield chunk
+
+
+def _built(printed: bytes) -> str:
+    """The store path of `nix build --json`, which older ones print as well."""
+    try:
+        return str(json.loads(printed)[0]["outputs"]["out"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def build_failed(log: Sequence[str]) -> BuildFailed:
