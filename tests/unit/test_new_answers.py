@@ -29,6 +29,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.email, "a.b+c@example.org", "a.b+c@example.org"),
     (answers.timezone, "Europe/Berlin", "Europe/Berlin"),
     (answers.tailnet_ip, "100.101.102.103", "100.101.102.103"),
+    (answers.tailnet_ip, "10.147.17.4", "10.147.17.4"),
     (answers.tailnet_ip, "fd7a:115c:a1e0::7", "fd7a:115c:a1e0::7"),
     (answers.ssh_key, f"{PUBLIC} ada@laptop\n", f"{PUBLIC} ada@laptop"),
     (answers.host_key, f"{PUBLIC} root@nest", PUBLIC),
@@ -45,7 +46,7 @@ REFUSED: dict[Callable[[str], object], list[str]] = {
     answers.domain: ["home", "https://home.example.org", "home.example.org/", "a..b"],
     answers.email: ["me", "a b@example.org", "a@b\nX=1"],
     answers.timezone: ["Berlin/Europe", "", "../etc"],
-    answers.tailnet_ip: ["192.0.2.1", "100.128.0.1", "nest"],
+    answers.tailnet_ip: ["1.1.1.1", "100.128.0.1", "127.0.0.1", "0.0.0.0", "169.254.1.1", "nest"],
     answers.ssh_key: [
         "ssh-ed25519 AAAA",
         f'{PUBLIC} a"b',
