@@ -20,7 +20,7 @@ from cockpit.domain.repository import Commit
 from cockpit.domain.settings import HostSettings, Settings
 from cockpit.domain.templates import TAG, DiskImage, Template, amount
 from cockpit.ports import Clock, Hypervisor, Repository, WorkTree
-from cockpit.ports_making import ImageBuilder, TemplateStore
+from cockpit.ports.making import ImageBuilder, TemplateStore
 
 VARIABLES = "tofu/homelab.auto.tfvars.json"
 MOST = 1 << 20

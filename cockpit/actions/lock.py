@@ -13,7 +13,7 @@ from cockpit.domain.errors import CockpitError, Refused, UsageError
 from cockpit.domain.images import ComposeService, Fit, Image, LockRow
 from cockpit.domain.settings import ProjectSettings
 from cockpit.ports import WorkTree
-from cockpit.ports_upkeep import ComposeFiles, Registry
+from cockpit.ports.upkeep import ComposeFiles, Registry
 
 LOCK = "compose.lock.yaml"
 BASES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")

@@ -11,7 +11,7 @@ from cockpit.domain.images import LockRow
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.updates import InputChange, SystemChange, UpdateReport, input_changes
 from cockpit.ports import Repository, WorkTree
-from cockpit.ports_upkeep import Nix
+from cockpit.ports.upkeep import Nix
 
 MOST_BYTES = 16 << 20
 Say = Callable[[str], None]

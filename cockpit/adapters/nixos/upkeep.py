@@ -1,4 +1,4 @@
-"""ports_upkeep.Nix: flakes of this repository, by the nix of this machine."""
+"""ports.upkeep.Nix: flakes of this repository, by the nix of this machine."""
 
 from __future__ import annotations
 

@@ -206,9 +206,9 @@ def open_cockpit(
         return made
 
     def doctor() -> Doctor:
-        from cockpit import wiring_doctor
+        from cockpit.wiring import doctor as wired_doctor
 
-        return wiring_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
+        return wired_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
 
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
@@ -264,12 +264,12 @@ def open_cockpit(
 
 def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
     """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
-    from cockpit import wiring_doctor
+    from cockpit.wiring import doctor as wired_doctor
 
     try:
         cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
     except UsageError as error:
-        return wiring_doctor.outside(error)
+        return wired_doctor.outside(error)
     return cockpit.doctor.closed_by(cockpit.close)
 
 
