@@ -149,9 +149,9 @@ def open_cockpit(
     @cache
     def releases() -> Releases:
         from cockpit.actions.releases import Releases
-        from cockpit.adapters.nixos.local import LocalBuilder
+        from cockpit.adapters.nixos.local import ContentsBuilder
 
-        return Releases(world(), LocalBuilder(settings.root))
+        return Releases(world(), ContentsBuilder(settings.root))
 
     def read_only() -> ReadOnly:
         from cockpit.actions.releases import ReadOnly

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cockpit.adapters import process
+from cockpit.adapters.nixos.nix import BUILD as NIX_BUILD
+from cockpit.adapters.nixos.nix import NIX, built, flake, toplevel
 from cockpit.domain.errors import BuildFailed, OperationFailed, Unreachable
 from cockpit.domain.text import lines, plain
 from cockpit.domain.updates import System
 
-NIX = ("nix", "--extra-experimental-features", "nix-command flakes")
 UPDATE, BUILD, QUERY = 900.0, 7200.0, 120.0
 """Deadlines in seconds."""
-_STORE = re.compile(r"/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=-]+")
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_-]+")
 _NETWORK = ("unable to download", "Could not resolve", "Couldn't resolve", "Connection refused", "timed out")
 
@@ -36,18 +35,11 @@ class LocalNix:
     async def build(self, folder: str, attribute: str, commit: str | None) -> str:
         if not _ATTRIBUTE.fullmatch(attribute):
             raise BuildFailed(f"{plain(attribute)!r} is no attribute")
-        rev = f"&rev={commit}" if commit else ""
-        what = f"git+file://{self._root.resolve()}?dir={folder}{rev}#nixosConfigurations.{attribute}.config.system.build.toplevel"
-        done = await process.run((*NIX, "build", "--no-link", "--json", what), cwd=self._root, deadline=BUILD)
+        what = flake(self._root, folder, commit, toplevel(attribute))
+        done = await process.run((*NIX_BUILD, what), cwd=self._root, deadline=BUILD)
         if done.code != 0:
             raise BuildFailed(f"{attribute} does not build{f' at {commit[:9]}' if commit else ''}", _last(done))
-        try:
-            path = json.loads(done.out)[0]["outputs"]["out"]
-        except (ValueError, LookupError, TypeError):
-            path = None
-        if not isinstance(path, str) or not _STORE.fullmatch(path):
-            raise BuildFailed("nix named no system", plain(done.text[:200]))
-        return path
+        return built(done.out)
 
     async def system(self, path: str) -> System:
         done = await process.run(("nix-store", "-qR", path), deadline=QUERY)
