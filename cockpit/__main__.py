@@ -146,11 +146,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _begin(args: argparse.Namespace) -> int:
-    from cockpit import wiring
+    from cockpit import wiring_making
     from cockpit.cli import new, output
 
     out = output.stdout()
-    return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
+    return int(new.run(args, wiring_making.open_init, wiring_making.open_secrets, out, new.terminal(out)))
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -8,7 +8,6 @@ import getpass
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
 from cockpit.domain import units
-from cockpit.domain.errors import CockpitError, SecretError, UsageError
+from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.inventory import Inventory
 from cockpit.domain.secret import Secret
@@ -44,12 +43,10 @@ if TYPE_CHECKING:
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.images import ImageActions
-    from cockpit.actions.new.homelab import Workshop
     from cockpit.actions.operations import Operations
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
-    from cockpit.actions.sealing.renew import Bench
     from cockpit.actions.services import ServiceActions
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
@@ -277,53 +274,6 @@ def open_cockpit(
         ),
         doctor=later(doctor),
     )
-
-
-async def open_init(directory: str) -> Workshop:
-    """What `cockpit init` needs; refuses before anything is asked, where it could not end. Refused, UsageError, SecretError."""
-    from cockpit.actions.new.homelab import Init, Workshop
-    from cockpit.adapters import newtree, reference
-    from cockpit.adapters.keys import SystemKeys
-    from cockpit.adapters.sops.store import SopsStore
-    from cockpit.domain.secret_template import TEMPLATE, parse
-
-    folder = newtree.NewFolder(Path(directory))
-    folder.check()
-    identity = files.load_user().identity
-    await SopsStore(folder.root).version()
-    author = await newtree.identity(folder.target.parent)
-    tree, keys = await asyncio.to_thread(reference.read), SystemKeys(identity)
-    if TEMPLATE not in tree:
-        raise CockpitError("the reference homelab is not whole", f"it has no {TEMPLATE}", "install cockpit again")
-    template = parse(files.plain(tree[TEMPLATE].data.decode()))
-
-    def open_store(key: Secret | None) -> SecretStore:
-        return SopsStore(folder.root, key if key is not None else identity)
-
-    def settings(root: Path) -> Settings:
-        return files.load(root / "cockpit.yaml")
-
-    return Workshop(keys, template, author, Init(tree, folder, keys, open_store, files.plain, settings, __version__))
-
-
-async def open_secrets(config: str | None) -> Bench:
-    """What `cockpit secrets new` needs. UsageError, SecretError."""
-    from cockpit.actions.sealing.renew import Bench, Renew
-    from cockpit.adapters.fileset import DiskFiles
-    from cockpit.adapters.keys import SystemKeys
-    from cockpit.adapters.newtree import NewFolder
-    from cockpit.adapters.sops.store import SopsStore
-
-    root, identity = files.load(_file(config)).root, files.load_user().identity
-    # rules alone, which are not secret, and gone when it ends
-    staging, keys = NewFolder(Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}"), SystemKeys(identity)
-
-    def open_store(key: Secret | None) -> SecretStore:
-        return SopsStore(staging.root, key if key is not None else identity)
-
-    await SopsStore(root).version()
-    renew = Renew(DiskFiles(root), staging, keys, open_store, files.plain)
-    return Bench(keys, await renew.template(), renew)
 
 
 def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:

