@@ -1,4 +1,4 @@
-"""ports.ImageBuilder: `nix build` of a commit, on this machine."""
+"""ports.making.ImageBuilder: `nix build` of a commit, on this machine."""
 
 from __future__ import annotations
 

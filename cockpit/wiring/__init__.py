@@ -48,14 +48,12 @@ if TYPE_CHECKING:
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
     from cockpit.actions.services import ServiceActions
-    from cockpit.actions.upkeep import Upkeep
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
     from cockpit.adapters.proxmox.templates import ProxmoxTemplates
-    from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
     from cockpit.early import Early
@@ -194,7 +192,9 @@ def open_cockpit(
         from cockpit.adapters.nixos.image import NixImageBuilder
 
         stores = {name: later(partial(template_store, name)) for name in settings.clusters}
-        return ImageActions(settings, repository, NixImageBuilder(settings.root), clusters, stores, operations(), clock)
+        return ImageActions(
+            settings, repository, NixImageBuilder(settings.root), clusters, stores, work_tree, operations(), clock
+        )
 
     def service_actions() -> ServiceActions:
         from cockpit.actions.services import ServiceActions
@@ -206,9 +206,9 @@ def open_cockpit(
         return made
 
     def doctor() -> Doctor:
-        from cockpit import wiring_doctor
+        from cockpit.wiring import doctor as wired_doctor
 
-        return wiring_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
+        return wired_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
 
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
@@ -264,31 +264,13 @@ def open_cockpit(
 
 def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
     """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
-    from cockpit import wiring_doctor
+    from cockpit.wiring import doctor as wired_doctor
 
     try:
         cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
     except UsageError as error:
-        return wiring_doctor.outside(error)
+        return wired_doctor.outside(error)
     return cockpit.doctor.closed_by(cockpit.close)
-
-
-def open_upkeep(config: str | None) -> Upkeep:
-    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
-    from cockpit.actions.lock import Lock
-    from cockpit.actions.upkeep import Upkeep
-    from cockpit.adapters.compose_files import ComposeYaml
-    from cockpit.adapters.git.worktree import GitWorkTree
-
-    def registry() -> OciRegistry:
-        from cockpit.adapters.registry import OciRegistry
-
-        return OciRegistry()
-
-    settings, user = files.load(_file(config)), files.load_user()
-    tree = GitWorkTree(settings.root)
-    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock)
 
 
 def as_another(settings: Settings, user: str) -> Settings:
