@@ -129,7 +129,7 @@ def as_annotations(found: Examination, out: Pipe, summary: str | None) -> None:
     lines = Collected()
     for row in rows(found, UNKNOWN_WIDTH):
         lines.line("".join(text for text, _ in row).rstrip())
-    GitHub(out, {})._guarded("doctor", lines.all)
+    GitHub(out, {}).block("doctor", lines.all)
     said = dict.fromkeys(_ANNOTATIONS, 0)
     table = ["| | check | finding | fix |", "|---|---|---|---|"]
     for result in found.results:

@@ -51,9 +51,10 @@ def prop(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A cell of a Markdown table."""
+    """A cell of a Markdown table. It may end in a comment: nobody is mentioned by it."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\|`*_[]!#~@" else c for c in text)
+    text = "".join(f"\\{c}" if c in "\\|`*_[]!#~" else c for c in text)
+    return text.replace("@", "<span>@</span>")
 
 
 class GitHub:
@@ -129,6 +130,10 @@ class GitHub:
         lines = Collected()
         Text(lines).rows(kind, columns, rows)
         self._guarded(kind.lower(), lines.all)
+
+    def block(self, title: str, lines: Sequence[str]) -> None:
+        """Lines of others, folded under a title."""
+        self._guarded(title, list(lines))
 
     def summary(self, outcome: Outcome) -> str:
         rows = [f"### cockpit: {words.result(outcome).replace('-', ' ')} (run `{outcome.run}`)", ""]

@@ -75,7 +75,14 @@ def test_pane(snap_compare: Compare, pane: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("size", SIZES, ids=identified)
 @pytest.mark.parametrize(
-    ("name", "keys"), [("help", ["question_mark"]), ("palette", ["ctrl+p", "r", "o"]), ("dialog", ["b"]), ("menu", ["m"])]
+    ("name", "keys"),
+    [
+        ("help", ["question_mark"]),
+        ("palette", ["ctrl+p", "r", "o"]),
+        ("dialog", ["b"]),
+        ("menu", ["m"]),
+        ("doctor", ["exclamation_mark"]),
+    ],
 )
 def test_over_hosts(snap_compare: Compare, name: str, keys: list[str], size: tuple[int, int]) -> None:
     assert snap_compare(CockpitApp(sample(), start="hosts"), terminal_size=size, run_before=after(*keys))

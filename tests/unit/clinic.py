@@ -43,7 +43,8 @@ from cockpit.domain.settings import (
     Settings,
     UserSettings,
 )
-from cockpit.ports import CheckupHost, ContainerEngine, Host, Keyring, SecretStore, WorkTree
+from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
+from cockpit.ports.doctor import CheckupHost, Keyring
 from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")
@@ -51,7 +52,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "h" * 43
 ADA, RECOVERY, EXAMPLE = ("age1" + letter * 58 for letter in "arx")
 FINGERPRINT = ":".join(["AB"] * 32)
 DIGEST = "sha256:" + "0" * 64
-NAME = "gotify.home.example.org"
+NAME = "gotify.home.test"
 
 COMPOSE = """\
 services:
@@ -262,7 +263,7 @@ class FakeCheckup:
             mesh=MeshStatus("Running", "alpha", ("100.64.0.7",)),
         )
         self.certificates: dict[str, Certificate] = {
-            NAME: Certificate(("home.example.org", "*.home.example.org"), "E7", START + 60 * 86400, "AA")
+            NAME: Certificate(("home.test", "*.home.test"), "E7", START + 60 * 86400, "AA")
         }
 
     async def checkup(self) -> HostCheckup:
@@ -318,7 +319,7 @@ class Clinic:
             "cockpit.yaml": "version: 1\n",
             "compose/web/compose.yaml": COMPOSE,
             "compose/web/compose.lock.yaml": LOCK,
-            "compose/web/.env": "TAILNET_IP=100.64.0.7\nDOMAIN=home.example.org # a comment\n",
+            "compose/web/.env": "TAILNET_IP=100.64.0.7\nDOMAIN=home.test # a comment\n",
             "compose/web/traefik.env": "TZ=UTC\n",
             "compose/web/dynamic/security.yaml": "http: {}\n",
             "nix/flake.nix": FLAKE,

@@ -43,6 +43,14 @@ SPOILT = (
     Spoilt("compose.variables", gone("compose/web/.env"), FAIL, "TAILNET_IP is not set", "compose/web/.env", f"{COMPOSE_FILE}:5"),
     Spoilt("compose.files", gone("compose/web/traefik.env"), FAIL, "there is no traefik.env", "", f"{COMPOSE_FILE}:6"),
     Spoilt(
+        "compose.examples",
+        edit("compose/web/.env", "home.test", "home.example.org"),
+        WARN,
+        "DOMAIN is still the example's",
+        "compose/web/.env",
+        "compose/web/.env",
+    ),
+    Spoilt(
         "compose.files",
         lambda c: c.of_project(secrets=()),
         FAIL,
@@ -133,7 +141,7 @@ SPOILT = (
     Spoilt(
         "nix.site",
         edit("nix/hosts/alpha/site.nix", ' deploy = [ "ssh-ed25519 AAAAC3Nz" ]', ' deploy = [\n # "ssh-ed25519 AAAA"\n ]'),
-        WARN,
+        FAIL,
         "deploy has no ssh key",
         "",
         "nix/hosts/alpha/site.nix:2",

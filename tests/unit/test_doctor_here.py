@@ -151,7 +151,7 @@ SPOILT = (
     Spoilt(
         "secrets.rules",
         lambda c: setattr(c.keyring, "error", UsageError(".sops.yaml cannot be read", "no such file")),
-        SKIPPED,
+        WARN,
         ".sops.yaml cannot be read",
     ),
     Spoilt(

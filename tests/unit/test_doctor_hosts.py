@@ -34,6 +34,16 @@ def _by_name(clinic: Clinic, name: str = "beta.lan") -> None:
     clinic.host.said = Unreachable("cockpit@beta.lan cannot be reached", "no route")
 
 
+def _closed(clinic: Clinic) -> None:
+    clinic.machine.greetings.clear()
+    clinic.host.said = Unreachable("cockpit@100.64.0.7 cannot be reached", "Connection refused")
+
+
+def _unpinned(clinic: Clinic) -> None:
+    clinic.of_host(host_key=None)
+    clinic.host.said = Unreachable("the host key of cockpit@100.64.0.7 is not known")
+
+
 EXPIRED_KEY = MeshStatus("Running", "alpha", ("100.64.0.7",), "2025-11-20T00:00:00Z")
 
 SPOILT = (
@@ -48,7 +58,11 @@ SPOILT = (
         "pinned on this machine only",
     ),
     Spoilt("hosts.resolves", _by_name, FAIL, "beta.lan has no address here"),
-    Spoilt("hosts.answers", _by_name, FAIL, "port 22 does not answer"),
+    Spoilt("hosts.answers", _by_name, SKIPPED, "its name has no address here"),
+    Spoilt("hosts.answers", _closed, FAIL, "port 22 does not answer"),
+    Spoilt("hosts.login", _by_name, SKIPPED, "cannot be reached"),
+    Spoilt("hosts.login", _closed, SKIPPED, "cannot be reached"),
+    Spoilt("hosts.login", _unpinned, SKIPPED, "is not known"),
     Spoilt("hosts.answers", lambda c: c.machine.greetings.update({"100.64.0.7": "220 smtp"}), FAIL, "port 22 is no ssh server"),
     Spoilt(
         "hosts.login",

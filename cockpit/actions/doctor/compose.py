@@ -120,6 +120,7 @@ CHECKS = (
         deadline=60.0,
     ),
     _lint("variables", "variables", Level.FAIL, lint.unset, "Each variable without a default is set in the project's `.env`."),
+    _lint("examples", "own values", Level.WARN, lint.examples, "No `.env` has a domain or address of the examples any more."),
     _lint(
         "files",
         "files it names",
@@ -146,7 +147,7 @@ CHECKS = (
         lint.health,
         "Each service that goes on running has a health check, its own or its image's.",
     ),
-    _lint("images", "images", Level.WARN, lint.images, "Each image has a tag that is not `latest`."),
+    _lint("images", "images", Level.WARN, lint.tags, "Each image has a tag that is not `latest`."),
     _lint(
         "lock",
         "lock",

@@ -15,7 +15,8 @@ from cockpit.domain.files import MOST_BYTES, MOST_FILES
 from cockpit.domain.hosts import HostFacts
 from cockpit.domain.marked import Node
 from cockpit.domain.settings import HostSettings, Settings, UserSettings
-from cockpit.ports import CheckupHost, Clock, ContainerEngine, Host, Keyring, Machine, SecretStore, WorkTree
+from cockpit.ports import Clock, ContainerEngine, Host, SecretStore, WorkTree
+from cockpit.ports.doctor import CheckupHost, Keyring, Machine
 
 T = TypeVar("T")
 Parse = Callable[[str, str, list[Complaint]], Node]

@@ -27,51 +27,73 @@ async def _pinned(context: Context, host: HostSettings) -> Found:
     if host.host_key:
         yield ok("in cockpit.yaml")
         return
-    file = context.known_hosts or Path(context.machine.environment("HOME") or "/") / ".ssh/known_hosts"
-    scan = f"ssh-keyscan -t ed25519 {host.hostname}, compare it with the console, and write it to host_key: in cockpit.yaml"
+    missing = await _unknown(context, host)
+    port = f"-p {host.port} " if host.port != 22 else ""
+    scan = f"ssh-keyscan {port}-t ed25519 {host.hostname}, compare it with the console, and write it to host_key: in cockpit.yaml"
+    if missing:
+        yield fail("its key is not known", f"host_key is not set, and {missing}", scan)
+    else:
+        why = f"{_known_hosts(context)} knows it; another machine, and CI, do not"
+        yield note("its key is pinned on this machine only", why, scan)
+
+
+def _known_hosts(context: Context) -> Path:
+    return context.known_hosts or Path(context.machine.environment("HOME") or "/") / ".ssh/known_hosts"
+
+
+async def _unknown(context: Context, host: HostSettings) -> str:
+    """Why nothing vouches for the host's key; empty where something does."""
+    if host.host_key:
+        return ""
+    file = _known_hosts(context)
     if await asyncio.to_thread(context.machine.status, file) is None:
-        yield fail("its key is not known", f"host_key is not set, and there is no {file}", scan)
-        return
+        return f"there is no {file}"
     name = host.hostname if host.port == 22 else f"[{host.hostname}]:{host.port}"
-    if keygen := context.machine.find("ssh-keygen"):
-        ran = await context.machine.ask((keygen, "-F", name, "-f", str(file)))
-        if ran.code != 0:
-            yield fail("its key is not known", f"host_key is not set, and {file} does not have {name}", scan)
-            return
-    yield note("its key is pinned on this machine only", f"{file} knows it; another machine, and CI, do not", scan)
+    keygen = context.machine.find("ssh-keygen")
+    if keygen and (await context.machine.ask((keygen, "-F", name, "-f", str(file)))).code != 0:
+        return f"{file} does not have {name}"
+    return ""
+
+
+async def _addresses(context: Context, host: HostSettings) -> tuple[str, ...]:
+    """Unreachable where its name has none."""
+    try:
+        return (str(ipaddress.ip_address(host.hostname)),)
+    except ValueError:
+        return await context.once(("addresses", host.hostname), lambda: context.machine.addresses(host.hostname))
+
+
+async def _greeting(context: Context, host: HostSettings) -> str:
+    """Unreachable where nothing answers."""
+    where = ("greeting", host.hostname, host.port)
+    return await context.once(where, lambda: context.machine.greeting(host.hostname, host.port))
 
 
 async def _resolves(context: Context, host: HostSettings) -> Found:
     try:
-        found: tuple[str, ...] = (str(ipaddress.ip_address(host.hostname)),)
-    except ValueError:
-        try:
-            found = await context.machine.addresses(host.hostname)
-        except Unreachable as error:
-            if await _in(context, host):
-                yield ok("by ~/.ssh/config")
-                return
-            yield fail(
-                f"{host.hostname} has no address here",
-                error.why,
-                "is the mesh up, with its DNS? tailscale status; or write an IP to address:",
-            )
-            return
-    yield ok(", ".join(found[:2]))
-
-
-async def _answers(context: Context, host: HostSettings) -> Found:
-    try:
-        greeting = await context.machine.greeting(host.hostname, host.port)
+        yield ok(", ".join((await _addresses(context, host))[:2]))
     except Unreachable as error:
         if await _in(context, host):
             yield ok("by ~/.ssh/config")
             return
-        yield fail(
-            f"port {host.port} does not answer",
-            error.why or error.what,
-            f"is the host up, and the mesh? tailscale ping {host.hostname}",
-        )
+        fix = "is the mesh up, with its DNS? tailscale status; or write an IP to address:"
+        yield fail(f"{host.hostname} has no address here", error.why, fix)
+
+
+async def _answers(context: Context, host: HostSettings) -> Found:
+    try:
+        await _addresses(context, host)
+    except Unreachable:
+        yield ok("by ~/.ssh/config") if await _in(context, host) else skipped("its name has no address here")
+        return
+    try:
+        greeting = await _greeting(context, host)
+    except Unreachable as error:
+        if await _in(context, host):
+            yield ok("by ~/.ssh/config")
+            return
+        fix = f"is the host up, and the mesh? tailscale ping {host.hostname}"
+        yield fail(f"port {host.port} does not answer", error.why or error.what, fix)
         return
     if greeting and not greeting.startswith("SSH-"):
         yield fail(f"port {host.port} is no ssh server", f"it says {greeting[:40]!r}", "mend address: in cockpit.yaml")
@@ -93,9 +115,20 @@ async def _login(context: Context, host: HostSettings) -> Found:
     except HostKeyMismatch as error:
         yield fail(error.what, error.why, error.hint)
     except Unreachable as error:
-        yield fail(error.what, error.why, error.hint)
+        told = skipped if await _told_before(context, host) else fail  # one root cause is one thing to mend
+        yield told(error.what, error.why, error.hint)
     else:
         yield ok(f"as {found.user}")
+
+
+async def _told_before(context: Context, host: HostSettings) -> bool:
+    """Whether the checks of its key, name or port say already why nobody gets in."""
+    try:
+        await _addresses(context, host)
+        await _greeting(context, host)
+    except Unreachable:
+        return True
+    return bool(await _unknown(context, host))
 
 
 async def _rights(context: Context, host: HostSettings) -> Found:

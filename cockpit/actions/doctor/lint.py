@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 
 from cockpit.actions.doctor.project import LOCK, Project, Service, env_files, mounts, ports, variables, words
-from cockpit.domain.errors import SettingsError
+from cockpit.domain import images
+from cockpit.domain.errors import SettingsError, UsageError
 from cockpit.domain.findings import Finding, fail, note, warn
+from cockpit.domain.images import HUB, Image
 from cockpit.domain.settings import EnvSecrets
 
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
@@ -43,15 +45,15 @@ NOT_CHECKED = ("apache/tika",)
 PROXIES = ("socket-proxy", "docker-proxy", "docker-socket-proxy")
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|secret|token|api_?key|private_?key)$")
 """The host's release builder goes by the same names."""
-_DIGEST = re.compile(r"^(?P<name>.+?)@(?P<digest>sha256:[0-9a-f]{64})$")
+_EXAMPLE = re.compile(r"(?:^|[.@])example\.(?:com|org|net)$")
 
 
-def image_of(reference: str) -> tuple[str, str, str]:
-    """(repository, tag, digest) of `ghcr.io/a/b:1@sha256:...`; a registry's port is no tag."""
-    rest, _, digest = reference.partition("@")
-    head, slash, last = rest.rpartition("/")
-    name, _, tag = last.partition(":")
-    return f"{head}{slash}{name}", tag, digest
+def image_of(reference: str) -> Image | None:
+    """None for what is no image's name: compose says so itself."""
+    try:
+        return images.parse(reference)
+    except UsageError:
+        return None
 
 
 def parses(project: Project) -> Iterator[Finding]:
@@ -117,7 +119,9 @@ def binds(project: Project) -> Iterator[Finding]:
 def health(project: Project) -> Iterator[Finding]:
     for service in project.services:
         check = service.node.get("healthcheck")
-        name = image_of(project.filled(service.image))[0].removeprefix("docker.io/").removeprefix("library/")
+        image = image_of(project.filled(service.image))
+        if service.oneshot:  # it ends: nothing to be healthy
+            continue
         if check.get("disable").true or check.get("test").text == "NONE":
             yield warn(
                 f"{service.name}: its health check is switched off",
@@ -126,16 +130,20 @@ def health(project: Project) -> Iterator[Finding]:
                 project.file,
                 service.at("healthcheck"),
             )
-        elif not check.there and not service.oneshot and name not in BRING_THEIR_OWN:
-            if name in NOT_CHECKED:
-                continue
+        elif not check.there and not (
+            image is not None and image.key.removeprefix(f"{HUB}/") in (*BRING_THEIR_OWN, *NOT_CHECKED)
+        ):
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
-                f"add healthcheck: to {service.name}; `docker image inspect` shows whether the image has one",
+                "add healthcheck:; docker image inspect IMAGE shows whether one is in the image",
                 project.file,
                 service.line,
             )
+
+
+def _known(image: Image | None) -> bool:
+    return image is not None and image.key.removeprefix(f"{HUB}/") in (*BRING_THEIR_OWN, *NOT_CHECKED)
 
 
 def environment(project: Project) -> Iterator[Finding]:
@@ -187,7 +195,7 @@ def files(project: Project) -> Iterator[Finding]:
             )
 
 
-def images(project: Project) -> Iterator[Finding]:
+def tags(project: Project) -> Iterator[Finding]:
     for service in project.services:
         if not service.image:
             if service.node.get("build").there:
@@ -199,8 +207,8 @@ def images(project: Project) -> Iterator[Finding]:
                     service.at("build"),
                 )
             continue
-        _, tag, digest = image_of(project.filled(service.image))
-        if tag in ("", "latest") and not digest:
+        image = image_of(project.filled(service.image))
+        if image is not None and image.tag == "latest" and not image.digest:
             yield warn(
                 f"{service.name}: {service.image} has no version",
                 "what it is depends on the day it is pulled",
@@ -215,7 +223,8 @@ def lock(project: Project) -> Iterator[Finding]:
     if project.lock_error:
         yield fail(f"{LOCK} cannot be read", project.lock_error, fix, file)
         return
-    wanted = {s.name: project.filled(s.image) for s in project.services if s.image and not image_of(s.image)[2]}
+    named = {s.name: image_of(s.image) for s in project.services if s.image and "$" not in s.image}  # others are not locked
+    wanted = {name: image for name, image in named.items() if image is not None and not image.digest}
     if project.lock is None:
         if wanted:
             yield note(
@@ -229,19 +238,14 @@ def lock(project: Project) -> Iterator[Finding]:
     known = {service.name for service in project.services}
     for name, image in wanted.items():
         found, line = locked.get(name, ("", 0))
-        match = _DIGEST.match(found)
+        there = image_of(found)
         if not found:
             yield warn(f"{name} is not in the lock", "its tag can move between two deploys", fix, file)
-        elif match is None:
+        elif there is None or not there.digest:
             yield warn(f"{name}: the lock has no digest", found, fix, file, line)
-        elif image_of(image)[:2] != image_of(match["name"])[:2]:
-            yield fail(
-                f"{name}: the lock is for {match['name']}, not {image}",
-                "the lock wins: the change in the compose file does nothing",
-                fix,
-                file,
-                line,
-            )
+        elif (there.key, there.tag) != (image.key, image.tag):
+            why = "the lock wins: the change in the compose file does nothing"
+            yield fail(f"{name}: the lock is for {there.tagged}, not {image.tagged}", why, fix, file, line)
     for name, (_, line) in locked.items():
         if name not in known:
             yield fail(f"{name} is in the lock and no service", "compose would make one of it, or refuse", fix, file, line)
@@ -273,8 +277,8 @@ def socket(project: Project) -> Iterator[Finding]:
 
 
 def _is_proxy(project: Project, service: Service) -> bool:
-    image = image_of(project.filled(service.image))[0]
-    return image.rpartition("/")[2] in PROXIES
+    image = image_of(project.filled(service.image))
+    return image is not None and image.repository.rpartition("/")[2] in PROXIES
 
 
 def privilege(project: Project) -> Iterator[Finding]:
@@ -329,3 +333,16 @@ def unset(project: Project) -> Iterator[Finding]:
             yield fail(f"{variable.name} is not set", "compose refuses the project", fix, project.file, variable.line)
         else:
             yield warn(f"{variable.name} is not set", "compose takes it for empty", fix, project.file, variable.line)
+
+
+def examples(project: Project) -> Iterator[Finding]:
+    """Values of the reference homelab that nobody has put their own in the place of."""
+    for name, value in project.variables.items():
+        if _EXAMPLE.search(value):
+            file = f"{project.folder}/.env"
+            yield warn(
+                f"{name} is still the example's",
+                f"{value} is nobody's; no certificate is given for it",
+                f"{name}= your own, in {file}",
+                file,
+            )

@@ -147,14 +147,14 @@ async def _site(context: Context, host: HostSettings) -> Found:
     found = await context.matching(f"{re.escape(folder)}/?hosts/{re.escape(host.flake_attribute)}/(site|access)\\.nix")
     for path in found:
         raw = await context.text_of(path) or ""
-        text = bare(raw)
+        text, told = bare(raw), fail if path.endswith("site.nix") else warn  # the reference's own module refuses to build then
         for name, who in (("admin", "nobody can get in to mend it"), ("deploy", "cockpit cannot get in")):
             keys = re.search(rf"\b{name}\s*=\s*\[(.*?)\]", text, re.DOTALL)
             line = next((n for n, one in enumerate(raw.splitlines(), 1) if re.match(rf"\s*{name}\s*=", one)), 0)
             if keys is not None and not re.search(r'"[^"]+"', keys[1]):
-                yield warn(f"{name} has no ssh key", who, f"put the line of ~/.ssh/id_ed25519.pub into {name}", path, line)
+                yield told(f"{name} has no ssh key", who, f"put the line of ~/.ssh/id_ed25519.pub into {name}", path, line)
             elif keys is not None and _EXAMPLE.search(keys[1]):
-                yield warn(
+                yield told(
                     f"{name} still has the example's key", who, f"put the line of ~/.ssh/id_ed25519.pub into {name}", path, line
                 )
         name_there = re.search(r'\bhostName\s*=\s*"([^"]*)"', text)
@@ -172,8 +172,9 @@ async def _site(context: Context, host: HostSettings) -> Found:
 async def _limit(context: Context) -> Found:
     """Kernels fill /boot; cockpit keeps `keep` generations."""
     limits = []
-    for path in await context.matching(r"(.*/)?[^/]+\.nix"):
-        if match := _LIMIT.search(bare(await context.text_of(path) or "")):
+    folders = tuple(f"{folder}/" if folder else "" for folder in _folders(context))
+    for path in await context.matching(r".*\.nix"):
+        if path.startswith(folders) and (match := _LIMIT.search(bare(await context.text_of(path) or ""))):
             limits.append((int(match[1]), path))
     if not limits:
         yield note(
@@ -225,7 +226,7 @@ CHECKS = (
         "nix.site",
         "site.nix",
         Group.NIX,
-        Level.WARN,
+        Level.FAIL,
         "What a person fills in: ssh keys, and the host's name as in cockpit.yaml.",
         each=_site,
     ),

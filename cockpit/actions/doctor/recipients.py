@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from cockpit.actions.doctor.check import Check, Found
 from cockpit.actions.doctor.context import Context
 from cockpit.domain.checkup import Rule
-from cockpit.domain.errors import SecretError
+from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.findings import Finding, Group, Level, fail, note, ok, skipped, warn
 from cockpit.domain.units import several
 
@@ -57,7 +57,7 @@ async def _identity(context: Context) -> Found:
         yield warn(
             "this machine has no key to decrypt with",
             "no age key where sops looks, and no ssh key",
-            "age-keygen -o ~/.config/sops/age/keys.txt, then add its public key to .sops.yaml",
+            "mkdir -p ~/.config/sops/age && age-keygen -o ~/.config/sops/age/keys.txt, then its public key into .sops.yaml",
         )
 
 
@@ -94,7 +94,17 @@ async def example(context: Context) -> str:
 
 
 async def _rules(context: Context) -> Found:
-    rules, encrypted = await context.rules(), await files(context)
+    encrypted = await files(context)
+    try:
+        rules = await context.rules()
+    except UsageError as error:
+        yield warn(
+            error.what,
+            f"{error.why}; nothing can be encrypted" if error.why else "nothing can be encrypted",
+            f"{NEW}, which writes it",
+            RULES,
+        )
+        return
     if not rules:
         yield warn(f"{RULES} has no rule", "nothing can be encrypted", f"{NEW}, which writes them", RULES)
         return

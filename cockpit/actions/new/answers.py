@@ -14,7 +14,6 @@ from cockpit.domain.keys import SSH_PUBLIC
 from cockpit.domain.secret_template import OPERATOR
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_TAILNET = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
 _TAKEN = (OPERATOR, "localhost", "recovery", "true", "false", "yes", "no", "on", "off", "null")
 """Folders and readers of that name, and words that YAML takes for something else."""
 
@@ -30,6 +29,8 @@ class Proxmox(Struct, frozen=True):
     template: str = "homelab-template"
     vmid: int = 101
     user: str = "cockpit@pve!cockpit"
+    fingerprint: str = ""
+    """SHA-256 of its certificate; empty where the system's authorities know it."""
 
     @property
     def address(self) -> str:
@@ -89,9 +90,10 @@ def timezone(text: str) -> str:
 
 
 def tailnet_ip(text: str) -> str:
+    """Any that the internet does not reach: Tailscale's are of 100.64.0.0/10, other meshes have others."""
     found = _ip(text)
-    if found is None or not any(found in network for network in _TAILNET):
-        raise _wrong("address in the tailnet", text, "one of 100.64.0.0/10: tailscale ip -4")
+    if found is None or found.is_global or found.is_loopback or found.is_unspecified or found.is_multicast or found.is_link_local:
+        raise _wrong("address in the tailnet", text, "one that only the tailnet reaches: tailscale ip -4")
     return text
 
 
@@ -141,6 +143,12 @@ def proxmox_name(text: str) -> str:
 
 def proxmox_user(text: str) -> str:
     return _matches("API token", text, r"[^\s:/@!]+@[A-Za-z0-9_.-]+![A-Za-z0-9_.-]+", "USER@REALM!TOKENID")
+
+
+def fingerprint(text: str) -> str:
+    return _matches(
+        "fingerprint", text, r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}", "SHA-256, as Proxmox shows it: AB:CD:..."
+    ).upper()
 
 
 def vmid(text: str) -> str:
