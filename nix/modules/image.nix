@@ -8,7 +8,12 @@
 # disk.nix. So their builder is called here with a /boot of 1 GB, and the partitions get the names that disko gives them: a clone and
 # an installed host are mounted alike. (disko's own builder does not work with every nixpkgs: its issue 1298.)
 # It is made in a virtual machine: the machine that builds it needs KVM, or patience.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  options,
+  ...
+}:
 let
   inherit (lib) mkOption types;
 in
@@ -23,12 +28,16 @@ in
   };
 
   config = lib.mkMerge [
-    (lib.mkIf config.homelab.firstBoot {
-      homelab.firewall.everywhere = config.services.openssh.ports;
-      homelab.secrets.file = lib.mkForce null;
-      homelab.backup.enable = lib.mkForce false;
-      cockpit.enable = lib.mkForce false;
-    })
+    (lib.mkIf config.homelab.firstBoot (
+      {
+        homelab.firewall.everywhere = config.services.openssh.ports;
+        homelab.secrets.file = lib.mkForce null;
+        homelab.backup.enable = lib.mkForce false;
+      }
+      // lib.optionalAttrs (options ? cockpit) {
+        cockpit.enable = lib.mkForce false;
+      }
+    ))
     {
       image.modules.template =
         {

@@ -4,7 +4,7 @@
 let
   cfg = config.homelab.secrets;
   inherit (lib) mkOption types;
-  usual = config.cockpit.root + "/secrets/${config.networking.hostName}/system.yaml";
+  usual = (config.cockpit.root or ../..) + "/secrets/${config.networking.hostName}/system.yaml";
 in
 {
   options.homelab.secrets = {

@@ -9,9 +9,9 @@ let
     example = [ "ssh-ed25519 AAAA... you@laptop" ];
     description = what;
   };
-  # absent where somebody leaves cockpit
-  deployer = lib.optional config.cockpit.enable config.cockpit.user;
-  reader = lib.optional (config.cockpit.enable && cfg.access.plan != [ ]) "cockpit-plan";
+  # gone where somebody has left cockpit, be it off or no longer imported
+  deployer = lib.optional (config.cockpit.enable or false) config.cockpit.user;
+  reader = lib.optional ((config.cockpit.enable or false) && cfg.access.plan != [ ]) "cockpit-plan";
   all = cfg.access.admin ++ cfg.access.deploy ++ cfg.access.plan;
 in
 {

@@ -31,7 +31,12 @@ let
     _: host:
     host.extendModules {
       modules = [
-        { cockpit.yamlToJson = yamlToJson; }
+        (
+          { lib, options, ... }:
+          {
+            config = lib.optionalAttrs (options ? cockpit) { cockpit.yamlToJson = yamlToJson; };
+          }
+        )
         extra
       ];
     }
@@ -59,7 +64,7 @@ in
     removeAttrs config opaque
     // {
       sops = removeAttrs config.sops [ "defaultSopsFile" ];
-      cockpit = { inherit (config.cockpit) enable commit host user; };
+      cockpit = if config ? cockpit then { inherit (config.cockpit) enable commit host user; } else null;
       nix = removeAttrs config.nix [ "registry" ] // {
         registry = builtins.mapAttrs (_: entry: entry.flake.outPath) config.nix.registry;
       };

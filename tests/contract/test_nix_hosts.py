@@ -268,6 +268,25 @@ def test_the_image_has_the_layout_of_the_disk_and_the_hosts_name() -> None:
     assert parts["root"]["label"] == hosts()["homelab"]["fileSystems"]["/"]["device"].rpartition("/")[2]
 
 
+@pytest.mark.parametrize("how", ["off", "removed"])
+def test_a_host_without_cockpit_is_as_closed_and_keeps_its_engine(tmp_path: Path, how: str) -> None:
+    tree = with_system_secrets(tmp_path)
+    host_file, flake = tree / "nix/hosts/homelab/default.nix", tree / "nix/flake.nix"
+    if how == "removed":
+        host_file.write_text(host_file.read_text().replace("  cockpit.root = ../../..;\n", ""))
+        flake.write_text(flake.read_text().replace("        cockpit = ./modules/cockpit.nix;\n", ""))
+        (tree / "nix/modules/cockpit.nix").unlink()
+    done = evaluate(tree, "hosts", WITH_KEYS + ("cockpit.enable = false;" if how == "off" else ""))
+    assert done.returncode == 0, done.stderr
+    host = json.loads(done.stdout)["homelab"]
+    assert failed(host) == []
+    assert not [unit for unit in host["systemd"]["services"] if unit.startswith("cockpit")]
+    assert host["services"]["openssh"]["settings"]["AllowUsers"] == ["admin"]
+    assert list(host["users"]["users"]) == ["admin"]
+    assert host["virtualisation"]["docker"]["daemon"]["settings"]["live-restore"] is True
+    assert host["services"]["tailscale"]["authKeyFile"] == "/run/secrets/tailscale/auth-key"
+
+
 # ---- secrets and backups ---------------------------------------------------------------------------------------------
 
 
