@@ -136,7 +136,7 @@ def health(project: Project) -> Iterator[Finding]:
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
-                "add healthcheck:; docker image inspect IMAGE shows whether one is in the image",
+                "healthcheck: {test: [CMD, ...]}; docker image inspect IMAGE shows whether the image has one",
                 project.file,
                 service.line,
             )
