@@ -76,9 +76,9 @@ def _upkeep(args: argparse.Namespace) -> int:
     from cockpit.cli import upkeep
 
     def opened(args: argparse.Namespace) -> Upkeep:
-        from cockpit import wiring
+        from cockpit.wiring.upkeep import open_upkeep
 
-        return wiring.open_upkeep(args.config)
+        return open_upkeep(args.config)
 
     return int(upkeep.run(args, opened))
 
@@ -146,11 +146,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _begin(args: argparse.Namespace) -> int:
-    from cockpit import wiring
     from cockpit.cli import new, output
+    from cockpit.wiring import making
 
     out = output.stdout()
-    return int(new.run(args, wiring.open_init, wiring.open_secrets, out, new.terminal(out)))
+    return int(new.run(args, making.open_init, making.open_secrets, out, new.terminal(out)))
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan
 from cockpit.domain.releases import Release
 from cockpit.domain.services import LogGap, LogLine, Service
+from cockpit.domain.updates import InputChange, SystemChange
 
 Field = tuple[str, str]
 """(name, type)."""
@@ -56,6 +57,8 @@ DOCUMENTS: dict[str, tuple[str, type | None, tuple[Field, ...]]] = {
                                                  ("skipped", "integer"), ("note", "integer"), ("warn", "integer"),
                                                  ("fail", "integer"))),
     "Image": ("lock, update", LockRow, (("moved", "boolean"),)),
+    "Input": ("update", InputChange, ()),
+    "SystemUpdate": ("update", SystemChange, ()),
     "LogLine": ("logs", LogLine, ()),
     "LogGap": ("logs", LogGap, ()),
     "Adoption": ("adopt", None, (("host", "string"), ("written", "boolean"), ("nothing_to_do", "boolean"),

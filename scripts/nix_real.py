@@ -2,7 +2,7 @@
 
 DIR has the folders nixpkgs, disko and sops-nix (checkouts; any commit near those of nix/flake.lock). They are not part of this
 repository and not fetched here, so this is no test of `make test`, which has typed options of its own
-(tests/contract/test_nix.py).
+(tests/contract/test_nix_hosts.py).
 Nothing is built. Needs a nix that nixpkgs still takes (2.18 or newer).
 """
 

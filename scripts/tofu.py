@@ -43,8 +43,10 @@ def why_not() -> str | None:
         return None
     if not shutil.which("go"):
         return f"OpenTofu {version()} is built from its Go module, and Go is not installed"
-    # in the module's folder: there Go says whether it is new enough, or can fetch the one that is
-    done = subprocess.run(["go", "version"], cwd=MODULE, env=_environ(), capture_output=True, text=True, timeout=300, check=False)
+    # it reads go.mod: an old Go says so, a newer one fetches the one that is new enough
+    done = subprocess.run(
+        ["go", "list", "-m"], cwd=MODULE, env=_environ(), capture_output=True, text=True, timeout=300, check=False
+    )
     return None if done.returncode == 0 else f"OpenTofu {version()} cannot be built: {done.stderr.strip().splitlines()[-1]}"
 
 

@@ -15,7 +15,7 @@ terraform {
 
   # Beside this file, encrypted, not in git. docs/provisioning.md says how to move it to a bucket.
   backend "local" {
-    path = "homelab.tfstate"
+    path = "terraform.tfstate"
   }
 
   # Nothing is ever written in plain: without the passphrase, or with state that is not encrypted, tofu stops.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
+from itertools import count
 
+import msgspec
 from msgspec import Struct
 
 from cockpit.actions import tasks
@@ -17,27 +19,40 @@ from cockpit.domain.plan import Tier
 from cockpit.domain.repository import Commit
 from cockpit.domain.settings import HostSettings, Settings
 from cockpit.domain.templates import TAG, DiskImage, Template, amount
-from cockpit.ports import Clock, Hypervisor, ImageBuilder, Repository, TemplateStore
+from cockpit.ports import Clock, Hypervisor, Repository, WorkTree
+from cockpit.ports.making import ImageBuilder, TemplateStore
 
 VARIABLES = "tofu/homelab.auto.tfvars.json"
+MOST = 1 << 20
+"""Bytes of it."""
+FIRST = 9000
+"""Templates are numbered from here on where nobody says otherwise."""
 TENTHS = 10
+_STEPS = {
+    "send": "the node checks it and puts it in place",
+    "delete": "the template that was there goes",
+    "create": "a guest with the image as its disk",
+    "convert": "that guest becomes a template",
+}
+"""What each task of a cluster is for, in words."""
 
 
 class Wanted(Struct, frozen=True):
-    """What `image upload` was asked for. `image` is a file that was built elsewhere; empty to build it."""
+    """What `image upload` was asked for. What is empty is as tofu's variables have it: they name the template that it clones."""
 
     host: str
     cluster: str
-    node: str
-    storage: str
-    vmid: int
+    node: str = ""
+    storage: str = ""
+    vmid: int = 0
+    """0: that of the template which has the name and was made by cockpit, else the first free one from `FIRST` on."""
     name: str = ""
-    """Default: HOST-template."""
     inbox: str = "local"
-    bridge: str = "vmbr0"
+    bridge: str = ""
     replace: bool = False
     commit: str | None = None
     image: str = ""
+    """A file that was built elsewhere; empty to build it."""
 
 
 class ImageActions:
@@ -48,6 +63,7 @@ class ImageActions:
         builder: ImageBuilder,
         hypervisors: Mapping[str, Hypervisor],
         stores: Mapping[str, TemplateStore],
+        work_tree: WorkTree,
         operations: Operations,
         clock: Clock,
     ) -> None:
@@ -56,6 +72,7 @@ class ImageActions:
         self._builder = builder
         self._hypervisors = hypervisors
         self._stores = stores
+        self._work_tree = work_tree
         self._operations = operations
         self._clock = clock
 
@@ -96,19 +113,38 @@ class ImageActions:
     async def upload(self, wanted: Wanted, run: Run, approve: Approval) -> Outcome:
         """Builds the image unless there is a file, sends it, and makes the template. Raises nothing that it can explain."""
         found: list[Commit] = []
+        filled: list[Wanted] = []
 
         async def plan() -> Operation:
             host = self._host(wanted.host)
             if not wanted.image:
                 found.append(await self._commit(wanted.commit, run))
             seen = await self._hypervisor(wanted.cluster).snapshot()
-            _check(wanted, seen)
-            return self._operation(run, wanted, _replaced(wanted, seen.guest(wanted.vmid)), host, found, seen.guests)
+            filled.append(_numbered(await self._filled(wanted), seen))
+            _check(filled[0], seen)
+            old = _replaced(filled[0], seen.guest(filled[0].vmid))
+            return self._operation(run, filled[0], old, host, found, seen.guests)
 
         async def apply(step: Step) -> str:
-            return await self._upload(wanted, found[0] if found else None, run)
+            return await self._upload(filled[0], found[0] if found else None, run)
 
         return await self._operations.execute(run, plan, apply, approve)
+
+    async def _filled(self, wanted: Wanted) -> Wanted:
+        """With what tofu's variables say; they are read as they stand on the disk."""
+        data = (await self._work_tree.read_many([VARIABLES], MOST)).get(VARIABLES, b"{}")
+        try:
+            said = msgspec.json.decode(data, type=dict[str, object])
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{VARIABLES} cannot be read", str(error)) from None
+        keys = {"node": "node", "storage": "storage", "bridge": "bridge", "name": "template"}
+        values = {field: getattr(wanted, field) or str(said.get(key) or "") for field, key in keys.items()}
+        for field in ("node", "storage"):
+            if not values[field]:
+                raise UsageError(f"which {field}?", f"{VARIABLES} names none", f"--{field}")
+        values["name"] = values["name"] or f"{wanted.host}-template"
+        values["bridge"] = values["bridge"] or "vmbr0"
+        return msgspec.structs.replace(wanted, **values)
 
     def _hypervisor(self, cluster: str) -> Hypervisor:
         if cluster not in self._hypervisors:
@@ -169,7 +205,7 @@ class ImageActions:
         return f"template {template.name} ({amount(image.size)}); for tofu: {said}"
 
     async def _ended(self, upid: str, template: Template, step: str, run: Run) -> None:
-        run.emit(Waiting, host=template.ref, step=step, text=f"its task on {template.node}")
+        run.emit(Waiting, host=template.ref, step=step, text=_STEPS[step])
         task = await tasks.follow(self._hypervisor(template.cluster), upid, run, template.ref, step, self._clock)
         if not task.ok:
             why = task.exit
@@ -187,6 +223,14 @@ class ImageActions:
             run.emit(Warned, host=target, text=f"{error.what}: {error.why}")
 
 
+def _numbered(wanted: Wanted, seen: ClusterSnapshot) -> Wanted:
+    if wanted.vmid:
+        return wanted
+    ours = [g.vmid for g in seen.guests if g.template and g.name == wanted.name and TAG in g.tags]
+    taken = {guest.vmid for guest in seen.guests}
+    return msgspec.structs.replace(wanted, vmid=ours[0] if ours else next(n for n in count(FIRST) if n not in taken))
+
+
 def _replaced(wanted: Wanted, guest: Guest | None) -> Guest | None:
     """The template that is to be replaced; None where the number is free. Refused for every other guest."""
     if guest is None:
@@ -202,9 +246,10 @@ def _replaced(wanted: Wanted, guest: Guest | None) -> Guest | None:
 
 def _template(wanted: Wanted, commit: Commit | None) -> Template:
     made = f"commit {commit.sha}" if commit is not None else "an image that was given"
-    name = wanted.name or f"{wanted.host}-template"
     description = f"{wanted.host}, of {made}; by cockpit"
-    return Template(wanted.cluster, wanted.node, wanted.vmid, name, wanted.storage, wanted.inbox, wanted.bridge, description)
+    return Template(
+        wanted.cluster, wanted.node, wanted.vmid, wanted.name, wanted.storage, wanted.inbox, wanted.bridge, description
+    )
 
 
 def _check(wanted: Wanted, seen: ClusterSnapshot) -> None:

@@ -12,7 +12,8 @@ from cockpit.domain import images
 from cockpit.domain.errors import CockpitError, Refused, UsageError
 from cockpit.domain.images import ComposeService, Fit, Image, LockRow
 from cockpit.domain.settings import ProjectSettings
-from cockpit.ports import ComposeFiles, Registry, WorkTree
+from cockpit.ports import WorkTree
+from cockpit.ports.upkeep import ComposeFiles, Registry
 
 LOCK = "compose.lock.yaml"
 BASES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -67,8 +68,7 @@ class Lock:
 
     async def write(self, names: Sequence[str] = (), *, upgrade: bool = False, majors: bool = False) -> Written:
         """One image that cannot be had costs only itself: what the lock has of it stays."""
-        if self._observes:
-            raise Refused("your settings say `role: observe`", "a lock is a change of the repository")
+        self.must_write()
         found = [await self._find(name) for name in self._wanted(names)]
         wanted = {image.tagged: image for one in found for image in _lockable(one).values()}
         told = await self._ask(wanted.values(), upgrade, majors)
@@ -83,6 +83,11 @@ class Lock:
             except CockpitError as error:
                 errors.append(error)
         return Written(tuple(rows), tuple(changed), tuple(errors))
+
+    def must_write(self) -> None:
+        """Refused for whoever only observes."""
+        if self._observes:
+            raise Refused("your settings say `role: observe`", "a lock is a change of the repository")
 
     def _wanted(self, names: Sequence[str]) -> tuple[str, ...]:
         for name in names:

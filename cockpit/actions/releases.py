@@ -14,7 +14,7 @@ from cockpit.actions.run import Run
 from cockpit.actions.world import World
 from cockpit.domain.contents import Contents, ReleaseFile
 from cockpit.domain.errors import BuildFailed, Exit, Refused, UsageError
-from cockpit.domain.events import HostOutcome, Outcome, Output
+from cockpit.domain.events import HostOutcome, Outcome, Output, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
 from cockpit.domain.plan import HostPlan, Plan, Problem
 from cockpit.domain.repository import Commit
@@ -103,11 +103,13 @@ class ReadOnly:
         async def plan() -> Plan:
             made = release if release is not None else await self._releases.make(hosts, revision, run=run)
             theirs = {contents.host: contents for contents in made.hosts}
-            if missing := [name for name in hosts if name not in theirs]:
-                raise UsageError(f"the release says nothing of {', '.join(missing)}", f"it has {', '.join(theirs) or 'no host'}")
+            for name in sorted(theirs.keys() - world.hosts.keys()):
+                run.emit(Warned, step="resolve", text=f"the release has a host {name}, which is none here: not looked at")
             known = bool(await world.repository.known([made.commit]))
 
             async def one(name: str) -> HostPlan:
+                if name not in theirs:
+                    raise UsageError(f"the release says nothing of {name}", f"it has {', '.join(theirs) or 'no host'}")
                 return await self._plan_host(name, made, theirs[name], known, run)
 
             title = " ".join(part for part in ("deploy", made.commit[:9], made.subject, "(only read)") if part)

@@ -1,4 +1,4 @@
-"""ports.ComposeFiles: images of a project's compose files, the lock beside them, and the change of one image in place."""
+"""ports.upkeep.ComposeFiles: images of a project's compose files, the lock beside them, and the change of one image in place."""
 
 from __future__ import annotations
 

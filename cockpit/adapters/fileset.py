@@ -15,7 +15,7 @@ MOST = 8 * 1024 * 1024
 
 
 class DiskFiles:
-    """A `cockpit.ports_making.FileSet` below one folder."""
+    """A `cockpit.ports.making.FileSet` below one folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()

@@ -14,7 +14,7 @@ from cockpit.domain.secret import Secret
 
 
 class SystemKeys:
-    """A `cockpit.ports_making.Keys`. `identity` is the person's own setting; without it keys are where sops looks for them."""
+    """A `cockpit.ports.making.Keys`. `identity` is the person's own setting; without it keys are where sops looks for them."""
 
     def __init__(self, identity: Path | None = None) -> None:
         self._identity = identity

@@ -1,4 +1,4 @@
-"""ports_doctor.Machine: the programs, files, names and servers that this machine sees."""
+"""ports.doctor.Machine: the programs, files, names and servers that this machine sees."""
 
 from __future__ import annotations
 

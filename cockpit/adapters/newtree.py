@@ -19,7 +19,7 @@ _PREFIX = ".cockpit-init-"
 
 
 class NewFolder:
-    """A `cockpit.ports_making.NewTree`. An empty folder that is there stays the same folder: somebody's shell may be in it."""
+    """A `cockpit.ports.making.NewTree`. An empty folder that is there stays the same folder: somebody's shell may be in it."""
 
     def __init__(self, target: Path) -> None:
         self.target = target.absolute()

@@ -1,4 +1,4 @@
-"""ports.Registry over the OCI distribution API: anonymous, read-only, bounded.
+"""ports.upkeep.Registry over the OCI distribution API: anonymous, read-only, bounded.
 
 A token goes to the registry that asked for it and nowhere else: redirects are followed by hand, without it.
 """

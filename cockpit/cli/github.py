@@ -51,9 +51,10 @@ def prop(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A cell of a Markdown table."""
+    """A cell of a Markdown table. It may end in a comment: nobody is mentioned by it."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{c}" if c in "\\|`*_[]!#~@" else c for c in text)
+    text = "".join(f"\\{c}" if c in "\\|`*_[]!#~" else c for c in text)
+    return text.replace("@", "<span>@</span>")
 
 
 class GitHub:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
+_TOFU = "(default: as tofu/homelab.auto.tfvars.json says)"
+
 
 class Command(Protocol):
     """Makes a command with the options that every command has."""
@@ -27,12 +29,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], command: 
     _host(upload)
     upload.add_argument("--image", metavar="FILE", default="", help="a qcow2 that was built elsewhere; else it is built first")
     upload.add_argument("--cluster", metavar="CLUSTER", help="of cockpit.yaml (default: the only one)")
-    upload.add_argument("--node", required=True, metavar="NODE", help="the node that the template is made on")
-    upload.add_argument("--storage", required=True, metavar="STORAGE", help="for the template's disks, e.g. local-lvm")
-    upload.add_argument("--vmid", required=True, type=int, metavar="ID", help="the template's number")
-    upload.add_argument("--name", metavar="NAME", default="", help="the template's name (default: HOST-template)")
+    upload.add_argument("--node", metavar="NODE", default="", help=f"the node that the template is made on {_TOFU}")
+    upload.add_argument("--storage", metavar="STORAGE", default="", help=f"for the template's disks {_TOFU}")
+    upload.add_argument(
+        "--vmid", type=int, metavar="ID", default=0, help="the template's number (default: a free one from 9000 on)"
+    )
+    upload.add_argument("--name", metavar="NAME", default="", help=f"the template's name {_TOFU}")
+    upload.add_argument("--bridge", metavar="BRIDGE", default="", help=f"of its network card {_TOFU}")
     upload.add_argument("--inbox", metavar="STORAGE", default="local", help="where the image is sent to (default: local)")
-    upload.add_argument("--bridge", metavar="BRIDGE", default="vmbr0", help="of its network card (default: vmbr0)")
     upload.add_argument("--replace", action="store_true", help="delete the template that has this number, if cockpit made it")
     upload.add_argument("--yes", action="store_true", help="do it; without it the plan is shown, and refused")
     upload.add_argument("--approve-host", action="append", default=[], metavar="CLUSTER", help="a protected cluster")

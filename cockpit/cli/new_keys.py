@@ -16,7 +16,7 @@ from cockpit.domain.errors import Refused, UsageError
 from cockpit.domain.keys import EXAMPLE, KeyPair
 from cockpit.domain.secret import Secret
 from cockpit.domain.secret_template import Template
-from cockpit.ports_making import Keys
+from cockpit.ports.making import Keys
 
 MOST = 1024 * 1024
 TYPED_BACK = 6

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from msgspec.structs import asdict
 
 from cockpit.actions.upkeep import Upkeep
 from cockpit.cli.main import renderer
-from cockpit.cli.output import Column, Renderer, Row
+from cockpit.cli.output import Column, Pipe, Renderer, Row
+from cockpit.cli.upkeep_report import markdown
 from cockpit.domain.errors import CockpitError, Exit, Refused, UsageError, worst
 from cockpit.domain.images import Fit, LockRow
+from cockpit.domain.updates import SystemChange
 
 Opener = Callable[[argparse.Namespace], Upkeep]
 COLUMNS = tuple(Column(title) for title in ("PROJECT", "SERVICE", "IMAGE", "TAG", "DIGEST", "LOCK", "STATE", "RELEASE NOTES"))
@@ -56,4 +60,36 @@ def cells(row: LockRow) -> tuple[str, ...]:
     return (row.project, ",".join(row.services), row.image, tag, digest, row.why or row.fit.value, state, row.notes)
 
 
-COMMANDS = {"lock": _lock}
+async def _update(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> Exit:
+    both = not args.flake and not args.images
+    progress = Pipe(sys.stderr)
+    say = progress.line if args.output != "json" else _nothing
+    report = await upkeep.update.execute(
+        say, flake=args.flake or both, images=args.images or both, majors=args.major, build=args.build
+    )
+    inputs = [Row((i.flake, i.name, i.old[:12], i.new[:12], i.url), asdict(i)) for i in report.inputs]
+    face.rows("Input", tuple(Column(title) for title in ("FLAKE", "INPUT", "FROM", "TO", "CHANGES")), inputs)
+    show(face, report.images)
+    face.rows("SystemUpdate", SYSTEMS, [Row(_system(system), asdict(system)) for system in report.systems])
+    for error in report.errors:
+        face.error(error)
+    if args.report:
+        try:
+            await asyncio.to_thread(Path(args.report).write_text, markdown(report), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{args.report} cannot be written", error.strerror or "") from None
+    # what could be had is worth a pull request, and its text says what could not
+    return Exit.TO_DO if report.files else worst([error.exit for error in report.errors])
+
+
+def _system(system: SystemChange) -> tuple[str, ...]:
+    reboot = " → ".join(system.reboot) if system.reboot else ""
+    return (system.host, str(len(system.packages)), str(len(system.units)), reboot)
+
+
+def _nothing(line: str) -> None:
+    """Progress is for people."""
+
+
+SYSTEMS = (Column("HOST"), Column("PACKAGES", True), Column("UNITS", True), Column("REBOOT"))
+COMMANDS = {"lock": _lock, "update": _update}

@@ -57,7 +57,8 @@ def plan_rows(host: HostPlan) -> Iterator[tuple[str, str]]:
     yield "from", release(host.old.path, host.old_generation, host.old.commit)
     yield "to", release(host.new.path, host.new_generation, host.commit) + (f" {host.subject}" if host.subject else "")
     for service in host.interrupted:
-        images = f"{service.old_image} -> {service.new_image}" if service.old_image != service.new_image else ""
+        replaced = service.old_image and service.new_image and service.old_image != service.new_image
+        images = f"{service.old_image} -> {service.new_image}" if replaced else ""
         name = f"{service.project}/{service.service}"
         yield (
             "service",

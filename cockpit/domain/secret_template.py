@@ -89,8 +89,12 @@ class Template(Struct, frozen=True):
         return tuple(dict.fromkeys(folder for file in self.files if (folder := file.partition("/")[0]) != OPERATOR))
 
     def asks(self) -> dict[str, Ask]:
-        """What a person can give, by name."""
-        return {maker.name: maker for _, maker in reversed([*self.makers()]) if isinstance(maker, Ask)}
+        """What a person can give, by name, in the order of the template."""
+        found: dict[str, Ask] = {}
+        for _, maker in self.makers():
+            if isinstance(maker, Ask):
+                found.setdefault(maker.name, maker)
+        return found
 
     def makers(self) -> Iterator[tuple[Ref, Maker]]:
         for file, keys in self.files.items():

@@ -53,10 +53,7 @@ in
     systemd.services.docker-networks = {
       description = "Networks that compose projects share";
       # no project can start without the networks that it names
-      wantedBy = [
-        "multi-user.target"
-        "cockpit-converge.service"
-      ];
+      wantedBy = [ "multi-user.target" ] ++ lib.optional config.cockpit.enable "cockpit-converge.service";
       requires = [ "docker.service" ];
       after = [ "docker.service" ];
       before = [ "cockpit-converge.service" ];

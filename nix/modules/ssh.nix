@@ -11,12 +11,14 @@ let
   };
   # absent where somebody leaves cockpit
   deployer = lib.optional config.cockpit.enable config.cockpit.user;
-  all = cfg.access.admin ++ cfg.access.deploy;
+  reader = lib.optional (config.cockpit.enable && cfg.access.plan != [ ]) "cockpit-plan";
+  all = cfg.access.admin ++ cfg.access.deploy ++ cfg.access.plan;
 in
 {
   options.homelab = {
     access.admin = keys "Public ssh keys of people: account `admin`, with a shell and sudo.";
     access.deploy = keys "Public ssh keys of what deploys: account `cockpit`. Equal to root.";
+    access.plan = keys "Public ssh keys of what plans pull requests: account `cockpit-plan`, which may only look.";
     ssh.interfaces = mkOption {
       type = types.listOf types.str;
       default = [ "tailscale0" ];
@@ -46,6 +48,11 @@ in
     }
     // lib.genAttrs deployer (_: {
       openssh.authorizedKeys.keys = cfg.access.deploy;
+    })
+    # in no group, without sudo: what everybody on the host can read is enough for `cockpit plan --read-only`
+    // lib.genAttrs reader (_: {
+      isNormalUser = true;
+      openssh.authorizedKeys.keys = map (key: "restrict ${key}") cfg.access.plan;
     });
 
     services.openssh = {
@@ -59,7 +66,7 @@ in
         PasswordAuthentication = false;
         KbdInteractiveAuthentication = false;
         PermitRootLogin = "no";
-        AllowUsers = [ "admin" ] ++ deployer;
+        AllowUsers = [ "admin" ] ++ deployer ++ reader;
         AllowAgentForwarding = false;
         # cockpit reaches the engine's socket through the connection; nothing else is to be reached through this host
         AllowTcpForwarding = "local";

@@ -28,6 +28,8 @@ libexec=${COCKPIT_SELF%/bin}/libexec
 . "$libexec/phases.sh"
 # shellcheck source=recovery.sh
 . "$libexec/recovery.sh"
+# shellcheck source=leave.sh
+. "$libexec/leave.sh"
 # shellcheck source=supervise.sh
 . "$libexec/supervise.sh"
 
@@ -260,7 +262,7 @@ verb=${1:-}
 [ $# -eq 0 ] || shift
 [ "$(id -u)" = 0 ] || fail 2 "cockpit-transaction must run as root" "" "sudo /run/current-system/sw/bin/cockpit-transaction $verb"
 case $verb in
-  receive | build | prepare | check | run | compose | confirm | recover | state | prune) prepare_places ;;
+  receive | build | prepare | check | run | compose | confirm | recover | state | prune | leave) prepare_places ;;
 esac
 case $verb in
   receive) verb_receive "${1:-}" ;;
@@ -275,7 +277,8 @@ case $verb in
   recover) verb_recover "$@" ;;
   state) verb_state "$@" ;;
   prune) prune ;;
+  leave) verb_leave ;;
   supervise) supervise "${1:-}" ;;
   recover-here) recover_here ;;
-  *) fail 2 "usage: cockpit-transaction receive|build|prepare|check|run|compose|confirm|recover|state|prune" ;;
+  *) fail 2 "usage: cockpit-transaction receive|build|prepare|check|run|compose|confirm|recover|state|prune|leave" ;;
 esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,8 +19,10 @@ from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from scripts.paths import TOP
 from tests.contract.new_homelab import Person, decrypt, dotted, new_key, secrets, sops, yaml
+from tests.contract.nixtree import evaluate
 
 STORED = "--i-stored-the-recovery-key"
+COMPOSE = Path(sys.executable).parent / "docker-compose"
 EXAMPLE_KEY = TOP / "secrets/example.agekey"
 
 
@@ -246,6 +249,43 @@ def test_what_is_open_and_what_comes_next_is_told(made: tuple[Person, Path, str]
     steps = re.findall(r"^  (\d)\. ", text, re.M)
     assert steps == ["1", "2", "3"]
     assert "decrypted again, with the keys of: this machine, recovery, nest" in text
+
+
+@pytest.mark.skipif(not shutil.which("nix-instantiate"), reason="not installed: nix")
+def test_the_host_evaluates_with_nothing_left_to_fill_in(made: tuple[Person, Path, str]) -> None:
+    person, lab, _ = made
+    done = evaluate(lab, "hosts")
+    assert done.returncode == 0, done.stderr
+    hosts = json.loads(done.stdout)
+    assert list(hosts) == ["nest"]
+    host = hosts["nest"]
+    assert [found["message"] for found in host["assertions"] if not found["assertion"]] == []
+    assert (host["networking"]["hostName"], host["time"]["timeZone"]) == ("nest", "Europe/Paris")
+    key = (person.home / ".ssh/id_ed25519.pub").read_text().strip()
+    assert [host["users"]["users"][name]["openssh"]["authorizedKeys"]["keys"] for name in ("admin", "cockpit")] == [[key], [key]]
+
+
+@pytest.mark.skipif(not COMPOSE.exists(), reason="not installed: docker-compose (the development wheel)")
+def test_compose_takes_every_project(made: tuple[Person, Path, str]) -> None:
+    _, lab, _ = made
+    projects = sorted((lab / "compose").iterdir())
+    assert [path.name for path in projects] == sorted(yaml(lab / "cockpit.yaml")["projects"])
+    for folder in projects:
+        argv = [str(COMPOSE), "--project-directory", str(folder), "-f", str(folder / "compose.yaml"), "config"]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "variable is not set" not in done.stderr, done.stderr
+        assert "example.org" not in done.stdout
+
+
+def test_an_sshd_takes_the_key_and_shows_what_is_pinned(made: tuple[Person, Path, str], tmp_path: Path) -> None:
+    person, lab, _ = made
+    keys = decrypt(lab / "secrets/operator/host-keys.yaml", person.keys) or {}
+    (tmp_path / "key").write_text(keys["nest"])
+    (tmp_path / "key").chmod(0o600)
+    done = subprocess.run(["ssh-keygen", "-lf", str(tmp_path / "key")], capture_output=True, text=True, check=False)
+    (tmp_path / "pinned").write_text(yaml(lab / "cockpit.yaml")["hosts"]["nest"]["host_key"] + "\n")
+    pinned = subprocess.run(["ssh-keygen", "-lf", str(tmp_path / "pinned")], capture_output=True, text=True, check=False)
+    assert done.stdout.split()[:2] == pinned.stdout.split()[:2] and done.stdout.startswith("256 SHA256:"), done.stderr
 
 
 # ---- other ways ------------------------------------------------------------------------------------------------------

@@ -149,6 +149,16 @@ def test_a_disk_that_refuses_changes_nothing(person: Person, monkeypatch: pytest
     assert content(person) == before and not person.keys.exists()
 
 
+def test_who_only_looks_changes_nothing(person: Person) -> None:
+    settings = person.home / ".config/cockpit/config.yaml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("role: observe\n")
+    before = content(person)
+    done = renew(person, STORED)
+    assert done.returncode == 9 and "role: observe" in done.stdout
+    assert content(person) == before
+
+
 def test_no_template(person: Person) -> None:
     (person.home / "clone/secrets/template.yaml").unlink()
     done = renew(person, STORED)

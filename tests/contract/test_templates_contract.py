@@ -14,8 +14,9 @@ from cockpit.actions.operations import Operations
 from cockpit.actions.run import Run
 from cockpit.actions.safety import Gate
 from cockpit.adapters.clock import SystemClock
+from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.proxmox.templates import ProxmoxTemplates
-from cockpit.adapters.proxmox.upload import PIECE, Upload
+from cockpit.adapters.proxmox.upload import PIECE, Stopped, Upload
 from cockpit.domain.errors import Exit, OutcomeUnknown, Refused, Unreachable
 from cockpit.domain.events import Outcome, Progress, Warned
 from cockpit.domain.operation import Operation
@@ -26,7 +27,7 @@ from tests.standin.cluster import TEMPLATE_ID, Cluster, serving
 from tests.unit.fake_images import FakeImageBuilder
 from tests.unit.fakes import FakeAudit, FakeRepository
 
-WANTED = Wanted("homelab", "home", "pve1", "local-lvm", 9001)
+WANTED = Wanted("homelab", "home", "pve1", "local-lvm", 9001, name="homelab-template")
 
 
 @pytest.fixture
@@ -57,7 +58,14 @@ class Bench:
         )  # fmt: skip
         operations = Operations(clock, self.audit, Gate(clock, headless=True, approve_hosts=approve), "ada", "laptop")
         self.actions = ImageActions(
-            settings, repository, self.builder, {"home": self.hypervisor}, {"home": self.store}, operations, clock
+            settings,
+            repository,
+            self.builder,
+            {"home": self.hypervisor},
+            {"home": self.store},
+            GitWorkTree(folder),
+            operations,
+            clock,
         )
         self.asked: list[tuple[Operation, Tier]] = []
 
@@ -228,6 +236,26 @@ async def test_what_cannot_work_is_told_before_anything_is_built(
     assert bench.builder.built == [] and bench.asked == []
 
 
+async def test_what_is_not_said_is_as_tofus_variables_have_it(bench: Bench, cluster: Cluster, tmp_path: Path) -> None:
+    nothing: dict[str, Any] = {"node": "", "storage": "", "vmid": 0, "name": ""}
+    outcome, _ = await bench.upload(**nothing)
+    assert outcome.exit is Exit.USAGE and (outcome.hosts[0].text, outcome.hosts[0].hint) == ("which node?", "--node")
+    (tmp_path / "tofu").mkdir()
+    variables = tmp_path / "tofu" / "homelab.auto.tfvars.json"
+    variables.write_text('{"node": "pve1", "storage": "local-lvm", "bridge": "vmbr7", "template": "nixos", "hosts": {}}')
+    outcome, _ = await bench.upload(**nothing)
+    assert outcome.exit is Exit.DONE, outcome
+    made = cluster.guest("nixos")
+    assert made.vmid == TEMPLATE_ID + 1, "the first one that is free"
+    assert "bridge=vmbr7" in made.config["net0"]
+    outcome, _ = await bench.upload(**nothing)
+    assert outcome.exit is Exit.REFUSED and "--replace" in outcome.hosts[0].hint, "the one that has this name"
+    outcome, _ = await bench.upload(**nothing, replace=True)
+    assert outcome.exit is Exit.DONE and cluster.guest("nixos").vmid == TEMPLATE_ID + 1
+    variables.write_text("{")
+    assert (await bench.upload(**nothing))[0].exit is Exit.USAGE
+
+
 async def test_a_storage_that_takes_no_images_yet_and_the_command_for_it(bench: Bench, cluster: Cluster) -> None:
     cluster.pve.storages["local"]["content"] = "iso,vztmpl,backup"
     outcome, _ = await bench.upload()
@@ -285,3 +313,20 @@ def test_a_large_image_is_never_in_memory(tmp_path: Path) -> None:
     Upload(path, size, "large.qcow2", {"content": "import"}, told.append).send(wire, "/x", {"Authorization": "x"})
     assert wire.largest <= PIECE and told[-1] == size
     assert wire.total == int(wire.headers["Content-Length"]) > size
+
+
+def test_whoever_asked_for_it_has_gone(tmp_path: Path) -> None:
+    path, size = tmp_path / "large.qcow2", 50 << 20
+    with path.open("wb") as file:
+        file.truncate(size)
+    wire: Any = Wire()
+    upload = Upload(path, size, "large.qcow2", {}, lambda sent: upload.stop.set())
+    with pytest.raises(Stopped):
+        upload.send(wire, "/x", {})
+    assert wire.total < 2 * PIECE
+
+
+def test_a_file_that_became_shorter_is_not_sent_as_whole(tmp_path: Path) -> None:
+    (tmp_path / "short.qcow2").write_bytes(b"QFI\xfb")
+    with pytest.raises(Stopped):
+        Upload(tmp_path / "short.qcow2", 5000, "short.qcow2", {}, lambda sent: None).send(Wire(), "/x", {})  # type: ignore[arg-type]

@@ -105,7 +105,7 @@ RULES: list[tuple[Rule, str, str]] = [
     (unpinned, "@3d3c42e5aac5ba805825da76410c181273ba90b1", "@v7"),
     (permissive, "permissions: {}", "permissions: read-all"),
     (permissive, "    permissions:\n      contents: read\n      id-token: write #", "    #"),
-    (spliced, 'cockpit "$ACTION"', "cockpit ${{ inputs.action }}"),
+    (spliced, 'cockpit" "$ACTION"', 'cockpit" ${{ inputs.action }}'),
     (endless, "    timeout-minutes: 60\n", ""),
     (credentials, "          persist-credentials: false\n", ""),
     (trusting, "printf '%s\\n' \"$KNOWN_HOSTS\"", 'ssh-keyscan "$HOST"'),

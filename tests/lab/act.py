@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -17,22 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from tests.lab.homelab import TOP
 
-USES = re.compile(r"^\s*(?:-\s+)?uses:\s*([\w.-]+/[\w./-]+)@([0-9a-f]{40})\b", re.MULTILINE)
 OWN = ("actions/checkout",)
 """What act does by itself."""
 
-STAND_IN = """\
-name: stand-in
-description: says what it was given
-runs:
-  using: composite
-  steps:
-    - shell: bash
-      run: |
-        echo "stand-in of {name}"
-        {script}
+COCKPIT = """\
+#!/bin/sh
+exec env PYTHONPATH={top} {python} -m cockpit "$@"
 """
 
 UV = """\
@@ -44,7 +37,7 @@ case $1 in
   venv)
     folder=${{!#}}
     mkdir -p "$folder/bin"
-    printf '#!/bin/sh\\nexec env PYTHONPATH={top} {python} -m cockpit "$@"\\n' >"$folder/bin/cockpit"
+    cp {cockpit} "$folder/bin/cockpit"
     chmod 755 "$folder/bin/cockpit"
     ;;
   pip)
@@ -56,6 +49,16 @@ case $1 in
   *) echo "this stand-in does not know: $*" >&2; exit 2 ;;
 esac
 """
+
+
+def _actions(workflow: Path) -> dict[str, set[str]]:
+    """NAME@REF of each action of a workflow, with the names of what it is given."""
+    found: dict[str, set[str]] = {}
+    for job in YAML(typ="safe", pure=True).load(workflow.read_text())["jobs"].values():
+        for step in job["steps"]:
+            if "uses" in step:
+                found.setdefault(step["uses"], set()).update(step.get("with") or {})
+    return found
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ class Act:
     actor: str = "ada"
     programs: dict[str, str] = field(default_factory=dict)
     """More stand-ins on PATH: name -> script."""
+    cockpit: str = field(default_factory=lambda: COCKPIT.format(top=TOP, python=sys.executable))
+    """The program that is installed; a script."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What the machine has set."""
 
     @property
     def installs(self) -> list[str]:
@@ -175,11 +182,13 @@ class Act:
             argv += [option, os.devnull]  # else act reads .env and the like of where it stands
         for name, value in (payload.get("inputs") or {}).items():
             argv += ["--input", f"{name}={value}"]
-        for option, pairs in (("--var", self.variables), ("-s", self.secrets)):
+        secrets = {"GITHUB_TOKEN": "for-nobody", **self.secrets}
+        for option, pairs in (("--var", self.variables), ("-s", secrets)):
             argv += [word for name, value in pairs.items() for word in (option, f"{name}={value}")]
-        for name, ref in sorted(set(USES.findall(workflow.read_text()))):
+        for action, inputs in _actions(workflow).items():
+            name = action.partition("@")[0]
             if name not in OWN:
-                argv += ["--local-repository", f"{name}@{ref}={self._stand_in(name)}"]
+                argv += ["--local-repository", f"{action}={self._stand_in(name, inputs)}"]
         dropped = ("GITHUB_", "XDG_", "SSH_", "COCKPIT_")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         environment |= {
@@ -188,25 +197,49 @@ class Act:
             "XDG_STATE_HOME": str(self.folder / "state"),
         }
         done = subprocess.run(
-            argv, env=environment, capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL
+            argv,
+            env=environment | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         messages = tuple(json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
         if not messages and done.returncode != 0:
             raise AssertionError(f"act ran nothing: {done.stdout}{done.stderr}")
         return Job(done.returncode, messages)
 
-    def _stand_in(self, name: str) -> Path:
-        """An action that prints its inputs; that of uv also brings one."""
+    @property
+    def artifacts(self) -> Path:
+        """Where uploads go: a folder for each name."""
+        return self.folder / "artifacts"
+
+    def _stand_in(self, name: str, inputs: set[str]) -> Path:
+        """An action that prints what it was given; that of uv also brings one, that of uploads keeps the file."""
         folder = self.folder / "actions" / name.replace("/", "+")
         folder.mkdir(parents=True, exist_ok=True)
-        script = "env | grep '^INPUT_' || true"
+        script = ['echo "stand-in of $ACTION: $INPUTS"']
         if name.endswith("/setup-uv"):
             tools = self.folder / "tools"
             tools.mkdir(exist_ok=True)
-            names = {"log": shlex.quote(str(self._uv_log)), "top": str(TOP), "python": sys.executable}
+            (self.folder / "cockpit").write_text(self.cockpit)
+            names = {"log": shlex.quote(str(self._uv_log)), "cockpit": shlex.quote(str(self.folder / "cockpit"))}
             for program, text in {"uv": UV.format(**names), **self.programs}.items():
                 (tools / program).write_text(text)
                 (tools / program).chmod(0o755)
-            script += f'\n        echo {shlex.quote(str(tools))} >>"$GITHUB_PATH"'
-        (folder / "action.yml").write_text(STAND_IN.format(name=name, script=script))
+            script.append(f'echo {shlex.quote(str(tools))} >>"$GITHUB_PATH"')
+        if name.endswith("/upload-artifact"):
+            target = shlex.quote(str(self.artifacts))
+            script.append(
+                f"""folder={target}/$(jq -r .name <<<"$INPUTS"); mkdir -p "$folder"; cp "$(jq -r .path <<<"$INPUTS")" "$folder/" """
+            )
+        step = {"shell": "bash", "env": {"ACTION": name, "INPUTS": "${{ toJSON(inputs) }}"}, "run": "\n".join(script)}
+        action = {
+            "name": "stand-in",
+            "description": name,
+            "inputs": {key: {"description": key, "required": False} for key in sorted(inputs)},
+            "runs": {"using": "composite", "steps": [step]},
+        }
+        (folder / "action.yml").write_text(json.dumps(action))
         return folder

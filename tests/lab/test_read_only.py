@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.lab.act import Act
 from tests.lab.controller import Controller, Done
-from tests.lab.homelab import Homelab
+from tests.lab.homelab import TOP, Homelab
 from tests.lab.host import LabHost
 
 READER = "cockpit-plan"
@@ -39,7 +40,8 @@ def base(host: LabHost, homelab: Homelab, tmp_path_factory: pytest.TempPathFacto
     # Debian lets only this group talk to the nix daemon, NixOS everybody
     host.exec(
         f"useradd -m -s /bin/bash -G nix-users -p '*' {READER} && install -d -m 700 -o {READER} /home/{READER}/.ssh && "
-        f"install -m 600 -o {READER} /root/.ssh/authorized_keys /home/{READER}/.ssh/authorized_keys"
+        f"sed 's/^/restrict /' /root/.ssh/authorized_keys >/tmp/keys && "
+        f"install -m 600 -o {READER} /tmp/keys /home/{READER}/.ssh/authorized_keys && rm /tmp/keys"
     )
     return Runner(host, other, "base")
 
@@ -73,12 +75,14 @@ def look(base: Runner, *args: str) -> tuple[Done, dict[str, Any]]:
     return done, plans[-1]["hosts"][0] if plans and plans[-1]["hosts"] else {}
 
 
-def trace(host: LabHost) -> str:
-    """What a plan could have left behind on the host."""
-    return host.out(
-        "find /var/lib/cockpit /run/cockpit /nix/var/nix/gcroots /home /boot -printf '%p %T@\\n' | sort; ls -A /tmp; ls /nix/store | wc -l; "
+def trace(host: LabHost) -> set[str]:
+    """What a plan could have left behind on the host. The host itself writes down its boot default every twenty seconds."""
+    text = host.out(
+        "find /var/lib/cockpit /run/cockpit /nix/var/nix/gcroots /home /boot -mindepth 1 ! -name 'boot-default*' -printf '%p %T@\\n'; "
+        f"find /tmp /var/tmp /dev/shm -user {READER}; ls /nix/store | wc -l; "
         "docker ps -a --no-trunc --format '{{.ID}} {{.Status}}' | cut -d ' ' -f 1-2; docker images -q"
     )
+    return set(text.splitlines())
 
 
 def test_the_reader_has_no_rights(base: Runner, host: LabHost) -> None:
@@ -102,7 +106,7 @@ def test_it_says_what_the_host_itself_would_say(base: Runner, runner: Runner, ho
     before = trace(host)
     done, seen = look(base, "--release", str(release))
     assert done.code == 10, done.out
-    assert trace(host) == before
+    assert trace(host) ^ before == set()
     host_says = runner.run("plan", "--output", "json")
     assert host_says.code == 10, host_says.out
     own = [json.loads(line) for line in host_says.out.splitlines()]
@@ -170,12 +174,13 @@ def test_a_secret_in_the_environment_is_a_problem(
     homelab.write(
         compose, homelab.read(compose).replace("  socket-proxy:\n", "  socket-proxy:\n    environment: {API_TOKEN: plain}\n")
     )
-    homelab.commit("a mistake")
+    mistake = homelab.commit("a mistake")
     file = host.folder / "mistake.json"
     assert runner.run("release", "--file", str(file)).code == 0
     done, plan = look(base, "--release", str(file))
     assert done.code == 9, done.out
     assert "API_TOKEN" in json.dumps(plan["problems"])
+    homelab.git("revert", "--no-edit", mistake)
 
 
 def test_a_build_that_fails_is_told(runner: Runner, host: LabHost, homelab: Homelab, release: Path) -> None:
@@ -187,3 +192,83 @@ def test_a_build_that_fails_is_told(runner: Runner, host: LabHost, homelab: Home
     assert "::error" in done and "there is no folder 'compose/nowhere'" in done
     assert not (host.folder / "bad.json").exists()
     homelab.git("revert", "--no-edit", bad)
+
+
+# ---- the two workflows of a pull request ------------------------------------------------------------------------------------
+
+GH = """\
+#!/usr/bin/env bash
+# Stand-in of GitHub's command line: knows what plan-report.yml asks.
+set -euo pipefail
+printf '%s\\n' "$*" >>{folder}/gh.log
+[ -n "${{GH_TOKEN:-}}" ] || {{ echo "no token" >&2; exit 4; }}
+case "$1 $2" in
+  api\\ repos/*/actions/runs/77/artifacts*) stat -c %s {folder}/artifacts/release/release.json ;;
+  "run download")
+    while [ $# -gt 0 ]; do [ "$1" != --dir ] || folder=$2; shift; done
+    mkdir -p "$folder" && cp {folder}/artifacts/release/release.json "$folder/"
+    ;;
+  "pr list")
+    while [ $# -gt 0 ]; do [ "$1" != --jq ] || filter=$2; shift; done
+    jq -r "$filter" <<<'[{{"number": 5, "headRefOid": "abc"}}, {{"number": 7, "headRefOid": "{head}"}}]'
+    ;;
+  "pr comment")
+    number=$3
+    while [ $# -gt 0 ]; do [ "$1" != --body-file ] || file=$2; shift; done
+    cp "$file" {folder}/comment-$number.md
+    ;;
+  *) echo "this stand-in does not know: $*" >&2; exit 2 ;;
+esac
+"""
+
+
+def act(homelab: Homelab, host: LabHost, folder: Path, workflow: str) -> Act:
+    for name in (f".github/workflows/{workflow}", "requirements/run.txt", "requirements/build.txt"):
+        homelab.write(name, (TOP / name).read_text())
+    return Act(
+        homelab.path,
+        folder,
+        variables={"DEPLOY_HOST": host.address, "SSH_KNOWN_HOSTS": host.known_hosts.read_text().strip()},
+        secrets={"PLAN_SSH_KEY": host.key.read_text()},
+        workflow=workflow,
+        environment={"NIX_CONFIG": NIX},
+    )
+
+
+def test_a_pull_request_gets_its_plan(
+    runner: Runner, base: Runner, host: LabHost, homelab: Homelab, release: Path, tmp_path: Path
+) -> None:
+    """Part one on the pull request's tree, part two on main's: between them goes one file."""
+    head = homelab.git("rev-parse", "HEAD")
+    built = act(homelab, host, tmp_path, "plan.yml")
+    homelab.commit("the pipeline")
+    built.secrets.clear()
+    job = built.event("pull_request", {"pull_request": {"number": 7}})
+    assert job.succeeded, job.log
+    kept = built.artifacts / "release/release.json"
+    assert kept.is_file() and homelab.git("rev-parse", "HEAD") in kept.read_text()
+
+    report = act(base.homelab, host, tmp_path, "plan-report.yml")
+    report.programs["gh"] = GH.format(folder=tmp_path, head=head)
+    base.homelab.git("config", "user.name", "ada")
+    base.homelab.commit("the pipeline")
+    before = trace(host)
+    event = {"id": 77, "conclusion": "success", "event": "pull_request", "head_sha": head}
+    job = report.event("workflow_run", {"workflow_run": event})
+    assert job.succeeded, job.log
+    assert trace(host) ^ before == set()
+    assert job.outputs["result"] == "to-do" and not job.errors
+    assert [path.name for path in tmp_path.glob("comment-*")] == ["comment-7.md"]
+    comment = (tmp_path / "comment-7.md").read_text()
+    assert comment == job.summary
+    assert "paperless/web recreate" in comment and "home/homepage remove" in comment and "not known" in comment
+
+    for change in ({"conclusion": "failure"}, {"event": "push"}):
+        assert report.event("workflow_run", {"workflow_run": event | change}).results == {}
+    kept.write_text(kept.read_text().replace('"schema": 1', '"schema": "::error::owned"'))
+    job = report.event("workflow_run", {"workflow_run": event})
+    assert not job.succeeded
+    assert len(job.errors) == 1 and "this is no release file" in job.errors[0][1], job.errors
+    kept.write_text(" " * 5_000_000)
+    job = report.event("workflow_run", {"workflow_run": event})
+    assert not job.succeeded and [message for _, message in job.errors] == ["the release file is too big"]

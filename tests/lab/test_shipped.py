@@ -48,7 +48,8 @@ def test_the_host_runs_the_commit(homelab: Homelab, host: LabHost) -> None:
     assert host.out("/run/current-system/sw/bin/nixos-version --configuration-revision") == commit
     assert host.out("readlink -f /run/current-system") == host.out("readlink -f /nix/var/nix/profiles/system")
     sudoers = host.out("cat /etc/static/sudoers.d/nixos")
-    assert sudoers == "cockpit ALL=(root) NOPASSWD: /run/current-system/sw/bin/cockpit-transaction"
+    rule = "cockpit ALL=(root) NOPASSWD: /run/current-system/sw/bin/cockpit-transaction"
+    assert sudoers.splitlines() == [rule, "%wheel ALL=(ALL:ALL) NOPASSWD: ALL"]
     units = host.out("ls /etc/static/systemd/system").split()
     assert {"cockpit-secrets.service", "cockpit-converge.service", "cockpit-recover.timer", "docker-networks.service"} <= set(
         units
@@ -111,7 +112,7 @@ def test_leaving_recreates_nothing(homelab: Homelab, host: LabHost) -> None:
     assert host.exec("test -e /run/current-system/cockpit", check=False).returncode == 1
     assert host.exec("test -e /run/current-system/sw/bin/cockpit-transaction", check=False).returncode == 1
     assert host.out("systemctl list-units --all --no-legend 'cockpit-re*' | wc -l") == "0"
-    assert host.out("cat /etc/static/sudoers.d/nixos") == ""
+    assert host.out("cat /etc/static/sudoers.d/nixos") == "%wheel ALL=(ALL:ALL) NOPASSWD: ALL"
     assert engine(host) == before
     # whoever leaves goes on with plain compose, from the folder that is there
     host.exec("cd /var/lib/cockpit/projects/web && docker compose up -d")

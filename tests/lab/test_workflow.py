@@ -52,6 +52,7 @@ def test_a_push_deploys(act: Act, host: LabHost, homelab: Homelab) -> None:
     assert [group for group in job.groups if group in steps] == steps
     assert f"| {host.name} |" in job.summary.replace("\\", "") and "core/traefik recreate" in job.summary
     assert not job.errors
+    assert '"audience": "audience"' in job.text and f'"ping": "{host.address}"' in job.text and '"tags": "tag:ci"' in job.text
     # who and from where is on the host's disk: the person who pushed, and the run
     intent = json.loads(host.out("cat /var/lib/cockpit/attempts/*/intent.json | tail -n 1"))
     assert intent["who"] == "ada" and "/actions/runs/" in intent["origin"]
@@ -140,7 +141,7 @@ def test_outside_text_issues_no_command(act: Act, host: LabHost, homelab: Homela
     assert "from-a-build" in job.text and "from-a-subject" in job.text
     assert not job.errors
     assert job.outputs["result"] == "done"
-    assert "add-mask" not in job.commands
+    assert "ignored" in job.commands and "add-mask" not in job.commands
     assert_whole(host)
 
 

@@ -608,7 +608,7 @@ def sample(user: UserSettings | None = None, clock: FixedClock | None = None) ->
         bootstrap=cast(Any, None),
         work_tree=work_tree, files=Files(work_tree, secrets, clock),
         file_actions=FileActions(work_tree, secrets, operations), guests=guests, services=services,
-        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {}, operations, clock),
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {}, work_tree, operations, clock),
         audit=NoAudit(), runs=Runs(clock),
         who="ada", origin="laptop", version="0.1.0", doctor=Doctor(lambda: _clinic().context()),
     )  # fmt: skip

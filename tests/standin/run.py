@@ -113,7 +113,7 @@ class Tofu:
 
     @property
     def state(self) -> Path:
-        return self.folder / "homelab.tfstate"
+        return self.folder / "terraform.tfstate"
 
     def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
         """`tofu WORDS`, whatever comes of it."""

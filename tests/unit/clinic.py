@@ -44,7 +44,7 @@ from cockpit.domain.settings import (
     UserSettings,
 )
 from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
-from cockpit.ports_doctor import CheckupHost, Keyring
+from cockpit.ports.doctor import CheckupHost, Keyring
 from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")

@@ -232,7 +232,7 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
         services=ServiceActions(engines, hosts, settings, Operations(clock, audit, gate, "ada", "laptop"), clock, "ada", "laptop",
                                 FakeShell(), gate, audit),
         doctor=Doctor(lambda: Clinic().context()),
-        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {},
+        images=ImageActions(settings, repository, FakeImageBuilder(), {}, {}, work_tree,
                             Operations(clock, audit, gate, "ada", "laptop"), clock),
         version="0", closing=tuple(h.close for h in hosts.values()),
     )  # fmt: skip

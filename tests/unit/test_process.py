@@ -46,6 +46,34 @@ async def test_environment_and_folder(tmp_path: Path) -> None:
     assert done.text == f"1 \n{tmp_path}\n"
 
 
+async def test_complaints_are_told_line_by_line_as_they_come(tmp_path: Path) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    told: list[str] = []
+    first = asyncio.Event()
+
+    def tell(line: str) -> None:
+        told.append(line)
+        first.set()
+
+    script = 'echo one >&2; read -r _ <"$0"; printf "two\\nthree" >&2; echo out; exit 3'
+    running = asyncio.ensure_future(process.watched(["sh", "-c", script, str(fifo)], tell, deadline=30))
+    await asyncio.wait_for(first.wait(), 10)
+    assert told == ["one"]
+    await asyncio.to_thread(fifo.write_text, "on\n")
+    done = await running
+    assert (told, done.code, done.out, done.complaint) == (["one", "two", "three"], 3, b"out\n", "one\ntwo\nthree")
+
+
+async def test_what_is_watched_has_a_deadline_and_bounds() -> None:
+    with pytest.raises(CockpitError, match="sh did not end"):
+        await process.watched(["sh", "-c", "sleep 60"], lambda line: None, deadline=0.2)
+    lengths: list[int] = []
+    script = "head -c 300000 /dev/zero >&2"
+    done = await process.watched(["sh", "-c", script], lambda line: lengths.append(len(line)), deadline=30)
+    assert sum(lengths) == 300_000 and max(lengths) <= 2 * process.CHUNK and len(done.err) == process.CHUNK
+
+
 async def test_a_missing_program() -> None:
     with pytest.raises(UsageError, match="no-such-program is not installed"):
         await process.run(["no-such-program"])

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cockpit.actions import comparing
 from cockpit.adapters.nixos.contents import built
-from cockpit.adapters.nixos.local import LocalBuilder
+from cockpit.adapters.nixos.local import ContentsBuilder
 from cockpit.adapters.nixos.shapes import project_contents
 from cockpit.cli import parser
 from cockpit.cli.main import run
@@ -409,8 +409,8 @@ def test_as_another_user_enters_every_host() -> None:
 
 def test_nix_is_told_the_commit_and_nothing_of_the_work_tree() -> None:
     settings = homelab().cockpit.settings.hosts["alpha"]
-    command = LocalBuilder(Path("/my homelab")).command(settings, sha("c"))
+    command = ContentsBuilder(Path("/my homelab")).command(settings, sha("c"))
     assert command[-1] == (
-        f'git+file:///my%20homelab?rev={sha("c")}&dir=nix#nixosConfigurations."alpha".config.system.build.toplevel'
+        f'git+file:///my%20homelab?rev={sha("c")}&allRefs=1&dir=nix#nixosConfigurations."alpha".config.system.build.toplevel'
     )
     assert "--no-update-lock-file" in command and "--impure" not in command

@@ -35,7 +35,7 @@ def test_every_maker() -> None:
     assert template.files["beta/logs.yaml"] == {"users": DozzleUsers("ada"), "opt": Ask("opt", "", "# none")}
     assert template.files["operator/own.yaml"] == {"web": Random(12, True), "alpha": SshHostKey()}
     assert template.hosts() == ("alpha", "beta")
-    assert list(template.asks()) == ["opt", "web-token"]
+    assert list(template.asks()) == ["web-token", "opt"]
     assert str(Ref("a/b.yaml", "c")) == "a/b.yaml c"
 
 

@@ -16,7 +16,7 @@ from cockpit.domain.hosts import HostFacts
 from cockpit.domain.marked import Node
 from cockpit.domain.settings import HostSettings, Settings, UserSettings
 from cockpit.ports import Clock, ContainerEngine, Host, SecretStore, WorkTree
-from cockpit.ports_doctor import CheckupHost, Keyring, Machine
+from cockpit.ports.doctor import CheckupHost, Keyring, Machine
 
 T = TypeVar("T")
 Parse = Callable[[str, str, list[Complaint]], Node]

@@ -14,7 +14,6 @@ from cockpit.domain.keys import SSH_PUBLIC
 from cockpit.domain.secret_template import OPERATOR
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_TAILNET = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("fd7a:115c:a1e0::/48"))
 _TAKEN = (OPERATOR, "localhost", "recovery", "true", "false", "yes", "no", "on", "off", "null")
 """Folders and readers of that name, and words that YAML takes for something else."""
 
@@ -89,9 +88,10 @@ def timezone(text: str) -> str:
 
 
 def tailnet_ip(text: str) -> str:
+    """Any that the internet does not reach: Tailscale's are of 100.64.0.0/10, other meshes have others."""
     found = _ip(text)
-    if found is None or not any(found in network for network in _TAILNET):
-        raise _wrong("address in the tailnet", text, "one of 100.64.0.0/10: tailscale ip -4")
+    if found is None or found.is_global or found.is_loopback or found.is_unspecified or found.is_multicast or found.is_link_local:
+        raise _wrong("address in the tailnet", text, "one that only the tailnet reaches: tailscale ip -4")
     return text
 
 

@@ -22,7 +22,7 @@ from cockpit.domain.keys import KeyPair
 from cockpit.domain.secret import Secret
 from cockpit.domain.secret_template import Template
 from cockpit.domain.settings import Settings
-from cockpit.ports_making import Keys, NewTree
+from cockpit.ports.making import Keys, NewTree
 
 MESSAGE = "A homelab, made by cockpit init\n"
 

@@ -39,7 +39,7 @@ def steps(answers: Answers, *, made_host_key: bool, tofu: bool) -> tuple[Step, .
     user = "admin" if ours else "root"
     if ours:
         apply = "tofu/with-secrets tofu init && tofu/with-secrets tofu apply"
-        machine = Step("Make the machine, from an image of the host:", ("cockpit image build && cockpit image upload", apply))
+        machine = Step("Make the machine, from an image of the host:", ("cockpit image upload --yes", apply))
     else:
         machine = Step(
             "Have a machine with NixOS, that lets root in by ssh and is in the tailnet, and see that it answers:",

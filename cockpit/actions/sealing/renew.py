@@ -20,7 +20,7 @@ from cockpit.domain.keys import EXAMPLE, KeyPair
 from cockpit.domain.secret import Secret
 from cockpit.domain.secret_template import OPERATOR, PLACEHOLDER, TEMPLATE, Ask, Later, Template, parse
 from cockpit.ports import SecretStore
-from cockpit.ports_making import FileSet, Keys, NewTree
+from cockpit.ports.making import FileSet, Keys, NewTree
 
 EXAMPLE_KEY = "secrets/example.agekey"
 SETTINGS = "cockpit.yaml"

@@ -1,4 +1,4 @@
-"""ports_doctor.CheckupHost over the host's SSH connection."""
+"""ports.doctor.CheckupHost over the host's SSH connection."""
 
 from __future__ import annotations
 

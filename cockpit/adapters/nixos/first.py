@@ -7,8 +7,9 @@ import shlex
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from cockpit.adapters.nixos.building import BUILD_TIMEOUT, EXPORT_TIMEOUT, STORE_PATH, build_failed
+from cockpit.adapters.nixos.building import BUILD_TIMEOUT, EXPORT_TIMEOUT
 from cockpit.adapters.nixos.host import NixosHost
+from cockpit.adapters.nixos.nix import STORE_PATH, build_failed
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import BuildFailed, CockpitError, Refused
 from cockpit.domain.hosts import Prospect
@@ -68,7 +69,7 @@ class NixosFirstContact(NixosHost):
             else:
                 code = int(data)
         closure = out.decode("utf-8", "replace").strip()
-        if code != 0 or not STORE_PATH.match(closure):
+        if code != 0 or not STORE_PATH.fullmatch(closure):
             raise build_failed(log[-2000:])
         yield BuildResult(closure, self._clock.monotonic() - start)
 
@@ -87,7 +88,7 @@ class NixosFirstContact(NixosHost):
             raise BuildFailed("the system could not be copied to the host", why, "is the disk of the host full? df -h /nix")
 
     async def prepare(self, run: str, closure: str) -> None:
-        if not STORE_PATH.match(closure):
+        if not STORE_PATH.fullmatch(closure):
             raise BuildFailed("the build named no system", plain(closure[:200]))
         there = await self._ssh.exec(f"test -x {closure}/{PROGRAM} && test -e {closure}/cockpit/manifest.json", deadline=30.0)
         if there.code != 0:

@@ -1,16 +1,16 @@
-"""ports.ImageBuilder: `nix build` of a commit, on this machine."""
+"""ports.making.ImageBuilder: `nix build` of a commit, on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 from cockpit.adapters import process
+from cockpit.adapters.nixos.nix import BUILD as NIX_BUILD
+from cockpit.adapters.nixos.nix import built, flake
 from cockpit.domain.errors import BuildFailed, UsageError
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.templates import DiskImage
@@ -29,12 +29,7 @@ class NixImageBuilder:
         self._root = root
 
     def _argv(self, host: HostSettings, commit: str) -> tuple[str, ...]:
-        attribute = ATTRIBUTE.format(host.flake_attribute)
-        folder = f"dir={quote(host.flake_folder)}&" if host.flake_folder not in ("", ".") else ""
-        return (
-            *("nix", "--extra-experimental-features", "nix-command flakes", "build", "--no-link", "--json", "--print-build-logs"),
-            f"git+file://{quote(str(self._root))}?{folder}rev={commit}#{attribute}",
-        )
+        return (*NIX_BUILD, flake(self._root, host.flake_folder, commit, ATTRIBUTE.format(host.flake_attribute)))
 
     def command(self, host: HostSettings, commit: str) -> str:
         return shlex.join(self._argv(host, commit))
@@ -45,10 +40,7 @@ class NixImageBuilder:
             lines = [plain(line).strip() for line in done.complaint.splitlines()] or [f"exit {done.code}"]
             why = next((line for line in reversed(lines) if line.startswith("error:")), lines[-1])
             raise BuildFailed(f"the image of {host.name} was not built", why, f"{self.command(host, commit)} shows it all")
-        try:
-            out = str(json.loads(done.out)[0]["outputs"]["out"])
-        except (ValueError, LookupError, TypeError):
-            raise BuildFailed(f"the image of {host.name} was not built", "nix answered with something else") from None
+        out = built(done.out)
         found = await asyncio.to_thread(_images, Path(out))
         if len(found) != 1:
             raise BuildFailed(f"{out} has {len(found)} qcow2 files", "one was expected", "is it an image?")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import quote
 
 from cockpit.adapters import process
 from cockpit.adapters.git.repository import environment
-from cockpit.adapters.nixos.contents import built
+from cockpit.adapters.nixos import contents
+from cockpit.adapters.nixos.nix import BUILD, build_failed, built, flake, toplevel
 from cockpit.domain.contents import Contents
-from cockpit.domain.errors import BuildFailed, CockpitError
+from cockpit.domain.errors import CockpitError
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import lines, plain
 
@@ -21,7 +20,7 @@ SHOWN = 200
 """Last lines of a build's log."""
 
 
-class LocalBuilder:
+class ContentsBuilder:
     """Builds from the repository's commits; the work tree is not looked at."""
 
     def __init__(self, root: Path) -> None:
@@ -33,28 +32,11 @@ class LocalBuilder:
         for line in log[-SHOWN:]:
             yield line
         if done.code != 0:
-            own = [line.partition("cockpit: ")[2] for line in log if "cockpit: " in line]  # what the release's builder says
-            why = [line.strip() for line in log if "error:" in line][-1:] or log[-1:]
-            hints = [line.removeprefix("hint: ") for line in own if line.startswith("hint: ")]
-            raise BuildFailed(
-                f"the system of {host.name} cannot be built",
-                " ".join([line for line in own if not line.startswith("hint: ")][:1] or why),
-                (hints or ["mend the commit"])[0],
-            )
-        try:
-            closure = str(json.loads(done.out)[0]["outputs"]["out"])
-        except (ValueError, LookupError, TypeError, RecursionError):
-            raise BuildFailed("the build named no system", plain(done.text[:200])) from None
-        yield await built(host.name, _asked, closure)
+            raise build_failed(log, f"the system of {host.name} cannot be built", "mend the commit")
+        yield await contents.built(host.name, _asked, built(done.out))
 
     def command(self, host: HostSettings, commit: str) -> tuple[str, ...]:
-        folder = f"&dir={quote(host.flake_folder)}" if host.flake_folder else ""
-        attribute = f'nixosConfigurations."{host.flake_attribute}".config.system.build.toplevel'
-        return (
-            *("nix", "--extra-experimental-features", "nix-command flakes", "build", "--no-link", "--json"),
-            *("--print-build-logs", "--no-update-lock-file"),
-            f"git+file://{quote(str(self._root))}?rev={commit}{folder}#{attribute}",
-        )
+        return (*BUILD, flake(self._root, host.flake_folder, commit, toplevel(host.flake_attribute)))
 
 
 async def _asked(script: bytes, *words: str) -> bytes:

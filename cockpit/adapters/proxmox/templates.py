@@ -1,4 +1,4 @@
-"""ports.TemplateStore: an image becomes a guest, and the guest a template, by the API of Proxmox VE 8.4 or newer.
+"""ports.making.TemplateStore: an image becomes a guest, and the guest a template, by the API of Proxmox VE 8.4 or newer.
 
 Earlier releases take no disk images by upload. Calls and parameters as `pvesh usage` and the API viewer have them.
 """

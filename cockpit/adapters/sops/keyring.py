@@ -1,4 +1,4 @@
-"""ports_doctor.Keyring: the identities of this machine by their public halves, and the rules of .sops.yaml with their lines."""
+"""ports.doctor.Keyring: the identities of this machine by their public halves, and the rules of .sops.yaml with their lines."""
 
 from __future__ import annotations
 

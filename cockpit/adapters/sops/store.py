@@ -67,9 +67,7 @@ class SopsStore:
         if len(value) > MOST:
             raise UsageError(f"{path} is too large", f"a file of secrets has {MOST} bytes at most")
         if not rules.is_file():
-            raise UsageError(
-                f"{path} cannot be encrypted", f"there is no {RULES} that says for whom", "add one: docs/reference-homelab.md"
-            )
+            raise UsageError(f"{path} cannot be encrypted", f"there is no {RULES} that says for whom", "add one: docs/secrets.md")
         argv = (
             await self._found(), "--config", str(rules), "encrypt",
             "--input-type", kind, "--output-type", kind, "--filename-override", str(self._root / path),

@@ -10,7 +10,10 @@ in
 
   networking.hostName = site.hostName;
   time.timeZone = site.timeZone;
-  homelab.access = { inherit (site) admin deploy; };
+  homelab.access = {
+    inherit (site) admin deploy;
+    plan = site.plan or [ ];
+  };
 
   cockpit.root = ../../..;
 

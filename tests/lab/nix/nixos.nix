@@ -168,10 +168,11 @@ let
     );
 
   # ---- the rest of a system -------------------------------------------------------------------------------------------------
-  sudoers = config: lib.concatMapStrings (r: lib.concatMapStrings (u: lib.concatMapStrings (c: "${u} ALL=(root) ${lib.concatMapStrings (o: o + ":") (c.options or [ ])} ${c.command}\n") r.commands) (r.users or [ ])) config.security.sudo.extraRules;
+  sudoers = config: lib.concatMapStrings (r: lib.concatMapStrings (u: lib.concatMapStrings (c: "${u} ALL=(root) ${lib.concatMapStrings (o: o + ":") (c.options or [ ])} ${c.command}\n") r.commands) (r.users or [ ])) config.security.sudo.extraRules
+    + lib.optionalString (!(config.security.sudo.wheelNeedsPassword or true)) "%wheel ALL=(ALL:ALL) NOPASSWD: ALL\n";
   accounts =
     config:
-    lib.concatMapStrings (g: "getent group ${g} >/dev/null || groupadd -r ${g}\n") (lib.attrNames config.users.groups)
+    lib.concatMapStrings (g: "getent group ${g} >/dev/null || groupadd -r ${g}\n") ([ "wheel" ] ++ lib.attrNames config.users.groups)
     + lib.concatStrings (
       lib.mapAttrsToList (n: u: ''
         getent passwd ${n} >/dev/null || { useradd -m -g ${u.group} -s /bin/bash ${n} && usermod -p '*' ${n}; }

@@ -107,6 +107,7 @@ ln -sfT "$out" /run/current-system.new && mv -T /run/current-system.new /run/cur
 [ "$want" != 101 ] || { echo "thread 'main' panicked" >&2 && exit 101; }
 if [ "$want" = cut-network ]; then ip link set eth0 down; else ip link show eth0 2>/dev/null | grep -q 'state DOWN' && network_back=1; fi
 systemctl daemon-reload || exit 1
+mkdir -p /etc/tmpfiles.d && ln -sfT $static/tmpfiles.d/nixos.conf /etc/tmpfiles.d/00-nixos.conf # for the boots that come
 systemd-tmpfiles --create --prefix=/var --prefix=/run $static/tmpfiles.d/nixos.conf 2>/dev/null
 failed=()
 announce "reloading" ${reload[@]+"${reload[@]}"}

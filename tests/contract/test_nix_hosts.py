@@ -314,7 +314,7 @@ def test_backups_are_off_until_they_are_asked_for(tmp_path: Path) -> None:
     [
         ("", "no ssh keys"),
         (f'homelab.access.deploy = [ "{KEY}" ];', "no ssh keys"),
-        ('homelab.access.admin = [ "-----BEGIN OPENSSH PRIVATE KEY-----" ];', "a private ssh key"),
+        ('homelab.access.admin = [ "OPENSSH PRIVATE KEY" ];', "a private ssh key"),
         ("networking.firewall.allowedTCPPorts = [ 8080 ];", "opens a TCP port on every interface (8080)"),
         ("homelab.backup.enable = true; homelab.secrets.file = null;", "homelab.backup needs"),
     ],

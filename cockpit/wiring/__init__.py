@@ -8,7 +8,6 @@ import getpass
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.later import end, later
 from cockpit.config.paths import audit_file
 from cockpit.domain import units
-from cockpit.domain.errors import CockpitError, SecretError, UsageError
+from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.inventory import Inventory
 from cockpit.domain.secret import Secret
@@ -44,21 +43,17 @@ if TYPE_CHECKING:
     from cockpit.actions.files import FileActions
     from cockpit.actions.guests import GuestActions
     from cockpit.actions.images import ImageActions
-    from cockpit.actions.new.homelab import Workshop
     from cockpit.actions.operations import Operations
     from cockpit.actions.releases import ReadOnly, Releases
     from cockpit.actions.resume import Resume
     from cockpit.actions.rollback import Rollback
-    from cockpit.actions.sealing.renew import Bench
     from cockpit.actions.services import ServiceActions
-    from cockpit.actions.upkeep import Upkeep
     from cockpit.actions.world import World
     from cockpit.adapters.docker import DockerEngine
     from cockpit.adapters.git.worktree import GitWorkTree
     from cockpit.adapters.nixos.host import NixosHost
     from cockpit.adapters.proxmox.cluster import ProxmoxCluster
     from cockpit.adapters.proxmox.templates import ProxmoxTemplates
-    from cockpit.adapters.registry import OciRegistry
     from cockpit.adapters.sops.store import SopsStore
     from cockpit.adapters.ssh import SshConnection
     from cockpit.early import Early
@@ -154,9 +149,9 @@ def open_cockpit(
     @cache
     def releases() -> Releases:
         from cockpit.actions.releases import Releases
-        from cockpit.adapters.nixos.local import LocalBuilder
+        from cockpit.adapters.nixos.local import ContentsBuilder
 
-        return Releases(world(), LocalBuilder(settings.root))
+        return Releases(world(), ContentsBuilder(settings.root))
 
     def read_only() -> ReadOnly:
         from cockpit.actions.releases import ReadOnly
@@ -197,7 +192,9 @@ def open_cockpit(
         from cockpit.adapters.nixos.image import NixImageBuilder
 
         stores = {name: later(partial(template_store, name)) for name in settings.clusters}
-        return ImageActions(settings, repository, NixImageBuilder(settings.root), clusters, stores, operations(), clock)
+        return ImageActions(
+            settings, repository, NixImageBuilder(settings.root), clusters, stores, work_tree, operations(), clock
+        )
 
     def service_actions() -> ServiceActions:
         from cockpit.actions.services import ServiceActions
@@ -209,9 +206,9 @@ def open_cockpit(
         return made
 
     def doctor() -> Doctor:
-        from cockpit import wiring_doctor
+        from cockpit.wiring import doctor as wired_doctor
 
-        return wiring_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
+        return wired_doctor.doctor(settings, user, keys, work_tree, secrets, hosts, engines, connections)
 
     connections = {name: later(partial(connection, name)) for name in settings.hosts}
     hosts = {name: later(partial(host, name)) for name in settings.hosts}
@@ -265,80 +262,15 @@ def open_cockpit(
     )
 
 
-async def open_init(directory: str) -> Workshop:
-    """What `cockpit init` needs; refuses before anything is asked, where it could not end. Refused, UsageError, SecretError."""
-    from cockpit.actions.new.homelab import Init, Workshop
-    from cockpit.adapters import newtree, reference
-    from cockpit.adapters.keys import SystemKeys
-    from cockpit.adapters.sops.store import SopsStore
-    from cockpit.domain.secret_template import TEMPLATE, parse
-
-    folder = newtree.NewFolder(Path(directory))
-    folder.check()
-    identity = files.load_user().identity
-    await SopsStore(folder.root).version()
-    author = await newtree.identity(folder.target.parent)
-    tree, keys = await asyncio.to_thread(reference.read), SystemKeys(identity)
-    if TEMPLATE not in tree:
-        raise CockpitError("the reference homelab is not whole", f"it has no {TEMPLATE}", "install cockpit again")
-    template = parse(files.plain(tree[TEMPLATE].data.decode()))
-
-    def open_store(key: Secret | None) -> SecretStore:
-        return SopsStore(folder.root, key if key is not None else identity)
-
-    def settings(root: Path) -> Settings:
-        return files.load(root / "cockpit.yaml")
-
-    return Workshop(keys, template, author, Init(tree, folder, keys, open_store, files.plain, settings, __version__))
-
-
-async def open_secrets(config: str | None) -> Bench:
-    """What `cockpit secrets new` needs. UsageError, SecretError."""
-    from cockpit.actions.sealing.renew import Bench, Renew
-    from cockpit.adapters.fileset import DiskFiles
-    from cockpit.adapters.keys import SystemKeys
-    from cockpit.adapters.newtree import NewFolder
-    from cockpit.adapters.sops.store import SopsStore
-
-    root, identity = files.load(_file(config)).root, files.load_user().identity
-    # rules alone, which are not secret, and gone when it ends
-    staging, keys = NewFolder(Path(tempfile.gettempdir()) / f"cockpit-{os.getpid()}"), SystemKeys(identity)
-
-    def open_store(key: Secret | None) -> SecretStore:
-        return SopsStore(staging.root, key if key is not None else identity)
-
-    await SopsStore(root).version()
-    renew = Renew(DiskFiles(root), staging, keys, open_store, files.plain)
-    return Bench(keys, await renew.template(), renew)
-
-
 def open_doctor(*, config: str | None = None, known_hosts: str | None = None) -> Doctor:
     """Also where there is no homelab, or its settings are wrong: then it looks over this machine, and says why no more."""
-    from cockpit import wiring_doctor
+    from cockpit.wiring import doctor as wired_doctor
 
     try:
         cockpit = open_cockpit(config=config, known_hosts=known_hosts, headless=True)
     except UsageError as error:
-        return wiring_doctor.outside(error)
+        return wired_doctor.outside(error)
     return cockpit.doctor.closed_by(cockpit.close)
-
-
-def open_upkeep(config: str | None) -> Upkeep:
-    """What renews a repository: its compose files and their registries. Nothing is asked yet."""
-    from cockpit.actions.lock import Lock
-    from cockpit.actions.upkeep import Upkeep
-    from cockpit.adapters.compose_files import ComposeYaml
-    from cockpit.adapters.git.worktree import GitWorkTree
-
-    def registry() -> OciRegistry:
-        from cockpit.adapters.registry import OciRegistry
-
-        return OciRegistry()
-
-    settings, user = files.load(_file(config)), files.load_user()
-    tree = GitWorkTree(settings.root)
-    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock)
 
 
 def as_another(settings: Settings, user: str) -> Settings:

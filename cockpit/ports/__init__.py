@@ -5,7 +5,7 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -15,14 +15,12 @@ from cockpit.domain.contents import Contents
 from cockpit.domain.files import Change, Content, Entry, PushTarget, WorkStatus
 from cockpit.domain.guests import Addresses, ClusterSnapshot, Guest, GuestChange, GuestTask, Snapshot
 from cockpit.domain.hosts import HostFacts, Prospect
-from cockpit.domain.images import ComposeService, Image
 from cockpit.domain.inventory import Inventory
 from cockpit.domain.plan import PackageChange, ServiceChange
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot, Usage
 from cockpit.domain.settings import ClusterSettings, HostSettings
-from cockpit.domain.templates import DiskImage, Template
 
 
 class Clock(Protocol):
@@ -279,44 +277,6 @@ class Hypervisor(Protocol):
     async def close(self) -> None: ...
 
 
-class ImageBuilder(Protocol):
-    """Makes images of hosts on this machine."""
-
-    def command(self, host: HostSettings, commit: str) -> str:
-        """What a person would type to get the same."""
-
-    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
-        """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
-
-    async def read(self, path: str) -> DiskImage:
-        """A file that was built elsewhere. UsageError when it is no qcow2."""
-
-
-class TemplateStore(Protocol):
-    """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
-    OutcomeUnknown where the answer to a change was lost."""
-
-    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
-        """What a person would type to get the same."""
-
-    async def sent(self, template: Template, image: DiskImage) -> bool:
-        """Whether the image lies in the template's inbox already, whole."""
-
-    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
-        """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
-
-    async def create(self, template: Template, image: DiskImage) -> str:
-        """A guest with the image as its disk."""
-
-    async def convert(self, template: Template) -> str:
-        """Makes that guest a template."""
-
-    async def delete(self, node: str, vmid: int) -> str: ...
-
-    async def discard(self, template: Template, image: DiskImage) -> None:
-        """Removes the image from the inbox."""
-
-
 class SecretStore(Protocol):
     """Encrypted files of the repository. Plain text is in memory only, as `Secret`."""
 
@@ -396,37 +356,6 @@ class WorkTree(Protocol):
 
     async def run_lazygit(self) -> int:
         """In the terminal of this process, to its end."""
-
-
-class Registry(Protocol):
-    """Registries of container images, read without an account.
-
-    UsageError: no such image or tag. Refused: an account is needed, or too many questions. Unreachable: anything else.
-    """
-
-    async def digest(self, image: Image) -> str:
-        """`sha256:...` of what its tag stands for now: of all its architectures together."""
-
-    async def tags(self, image: Image) -> tuple[str, ...]: ...
-
-    async def source(self, image: Image, digest: str) -> str:
-        """What the image says of where its source is; empty where it says nothing."""
-
-
-class ComposeFiles(Protocol):
-    """Compose files as text. UsageError, with file and line, for what does not parse."""
-
-    def services(self, files: Sequence[tuple[str, bytes]]) -> tuple[ComposeService, ...]:
-        """Of (path, content) of one project, in the order of compose."""
-
-    def locked(self, path: str, data: bytes) -> dict[str, str]:
-        """Service -> image, of a lock."""
-
-    def lock(self, images: Sequence[tuple[str, str]]) -> bytes:
-        """The lock of (service, image)."""
-
-    def with_images(self, path: str, data: bytes, changes: Sequence[tuple[ComposeService, str, str]]) -> bytes:
-        """The file with (service, old image, new image) replaced where they stand, and nothing else."""
 
 
 class AuditLog(Protocol):

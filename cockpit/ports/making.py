@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from cockpit.domain.files import NewFile
 from cockpit.domain.keys import KeyPair
 from cockpit.domain.secret import Secret
+from cockpit.domain.settings import HostSettings
+from cockpit.domain.templates import DiskImage, Template
 
 
 class Keys(Protocol):
@@ -66,3 +68,41 @@ class FileSet(Protocol):
 
     async def replace(self, files: Mapping[str, bytes | None]) -> None:
         """All of them or none; None takes one away."""
+
+
+class ImageBuilder(Protocol):
+    """Makes images of hosts on this machine."""
+
+    def command(self, host: HostSettings, commit: str) -> str:
+        """What a person would type to get the same."""
+
+    async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
+        """Of the host as a commit has it; `told` gets the lines of the build. BuildFailed."""
+
+    async def read(self, path: str) -> DiskImage:
+        """A file that was built elsewhere. UsageError when it is no qcow2."""
+
+
+class TemplateStore(Protocol):
+    """Where templates of one Proxmox VE cluster are made. What starts a task answers with its UPID; nothing is asked twice:
+    OutcomeUnknown where the answer to a change was lost."""
+
+    def commands(self, template: Template, image: DiskImage) -> tuple[str, ...]:
+        """What a person would type to get the same."""
+
+    async def sent(self, template: Template, image: DiskImage) -> bool:
+        """Whether the image lies in the template's inbox already, whole."""
+
+    async def send(self, template: Template, image: DiskImage, told: Callable[[int], None]) -> str:
+        """Uploads the image; `told` gets the bytes so far. Unreachable when it was cut: nothing is there then."""
+
+    async def create(self, template: Template, image: DiskImage) -> str:
+        """A guest with the image as its disk."""
+
+    async def convert(self, template: Template) -> str:
+        """Makes that guest a template."""
+
+    async def delete(self, node: str, vmid: int) -> str: ...
+
+    async def discard(self, template: Template, image: DiskImage) -> None:
+        """Removes the image from the inbox."""
