@@ -47,7 +47,7 @@ SPOILT = (
         edit("compose/web/.env", "home.test", "home.example.org"),
         WARN,
         "DOMAIN is still the example's",
-        "compose/web/.env",
+        "cockpit init",
         "compose/web/.env",
     ),
     Spoilt(
