@@ -204,7 +204,8 @@ class _Repository:
                         raise Unreachable(f"{_host(url)} did not finish its answer", f"within {TOTAL:.0f} s")
                 return Answer(url, response.status_code, response.headers, body)
         except (requests.RequestException, ValueError) as error:
-            raise Unreachable(f"{_host(url)} does not answer", _words(error), "is the registry reachable from here?") from None
+            why = f"{self.image.tagged}: {_words(error)}"
+            raise Unreachable(f"{_host(url)} does not answer", why, "is the registry reachable from here?") from None
 
     def _failed(self, answer: Answer) -> CockpitError:
         host, name = _host(answer.url), self.image.tagged

@@ -37,6 +37,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser], epilog: s
     proxmox.add_argument(
         "--proxmox-user", metavar="USER@REALM!TOKENID", help="cockpit's own API token (default: cockpit@pve!cockpit)"
     )
+    proxmox.add_argument(
+        "--proxmox-fingerprint", metavar="AB:CD:...", help="SHA-256 of its certificate, where no known authority signed it"
+    )
     _keys(init)
     init.add_argument(
         "--host-key",

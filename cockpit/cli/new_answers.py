@@ -15,7 +15,7 @@ from cockpit.cli.new_keys import file
 from cockpit.domain.errors import UsageError
 
 PUBLIC_KEYS = ("id_ed25519.pub", "id_ed25519_sk.pub", "id_ecdsa.pub", "id_rsa.pub")
-_PROXMOX = ("node", "storage", "bridge", "template", "vmid", "proxmox_user")
+_PROXMOX = ("node", "storage", "bridge", "template", "vmid", "proxmox_user", "proxmox_fingerprint")
 
 
 def gather(args: argparse.Namespace, author: tuple[str, str] | None, ask: Asker | None) -> Answers:
@@ -100,6 +100,12 @@ def _proxmox(args: argparse.Namespace, form: _Form) -> Proxmox | None:
         form.take("template", "Template that is cloned", answers.proxmox_name, made.template),
         int(form.take("vmid", "Its VMID", answers.vmid, str(made.vmid))),
         form.take("proxmox_user", "API token of cockpit", answers.proxmox_user, made.user),
+        form.take(
+            "proxmox_fingerprint",
+            "SHA-256 fingerprint of its certificate",
+            answers.fingerprint,
+            optional="enter: an authority that this machine knows signed it",
+        ),
     )
 
 

@@ -238,7 +238,8 @@ def test_the_workflows_install_what_made_them(made: tuple[Person, Path, str]) ->
         text = path.read_text()
         found = re.findall(r"^ *COCKPIT: (.*)$", text, re.M)
         assert found == [f"cockpit-homelab=={__version__}"] * len(found) and len(found) == text.count("COCKPIT:")
-        for name in re.findall(r"-r (\S+)", text):
+        assert ("uv pip install" in text) == ("-r requirements/run.txt" in text), path.name
+        for name in re.findall(r" -r (requirements/\S+)", text):
             assert (lab / name).read_bytes() == (TOP / name).read_bytes()
 
 

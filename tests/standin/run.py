@@ -59,7 +59,7 @@ class Failed(AssertionError):
 
 class Tofu:
     """`folder` is a homelab's `tofu/`, with its `secrets/` beside it; `identity` opens them. Everything that tofu writes is in
-    `work`, where the homelab's files are links: they are used as they are, and nothing is left beside them.
+    `work/standin`, where the homelab's files are links: they are used as they are, and nothing is left beside them.
 
     The token of secrets/operator/tofu.yaml is admitted to the cluster. `hosts` replaces that variable where it is given. `quick`
     takes the fewest rounds for the key of the encryption, of which every command needs several; the rest of it stays as written.
@@ -77,6 +77,7 @@ class Tofu:
     ) -> None:
         self.cluster = cluster
         self.hosts = hosts
+        work = work / "standin"
         self.folder = work / "homelab" / "tofu"
         self._binary = program.ready()
         self._secrets = folder.parent / "secrets" / "operator" / "tofu.yaml"

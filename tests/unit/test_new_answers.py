@@ -37,6 +37,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (answers.proxmox_url, "https://pve.example.org", "https://pve.example.org:8006"),
     (answers.proxmox_url, "https://192.0.2.4:8443/api2/json/", "https://192.0.2.4:8443"),
     (answers.proxmox_user, "cockpit@pve!tui", "cockpit@pve!tui"),
+    (answers.fingerprint, ":".join(["ab"] * 32), ":".join(["AB"] * 32)),
     (answers.vmid, "101", "101"),
     (answers.author, "Ada B <ada@example.org>", ("Ada B", "ada@example.org")),
 ]
@@ -59,6 +60,7 @@ REFUSED: dict[Callable[[str], object], list[str]] = {
     answers.proxmox_url: ["http://pve:8006", "https://", "https://u:p@pve", "https://pve:x", "https://pve/ui", 'https://pve"'],
     answers.proxmox_name: ["a b"],
     answers.proxmox_user: ["root@pam"],
+    answers.fingerprint: ["ab:cd", ":".join(["ab"] * 20), ""],
     answers.vmid: ["99", "1e3"],
     answers.author: ["Ada", "<a@b>", "Ada <ada>"],
 }
@@ -129,6 +131,7 @@ def test_proxmox_by_options(home: Path) -> None:
     (home / ".ssh/id_rsa.pub").write_text(f"{PUBLIC} ada\n")
     options = ["--domain", "a.example.net", "--email", "a@example.net"]
     got = gather(*options, "--proxmox", "https://pve", "--node", "n1", "--vmid", "300")
+    assert got.proxmox is not None and got.proxmox.fingerprint == ""
     assert got.proxmox == answers.Proxmox("https://pve:8006", "n1", vmid=300)
     with pytest.raises(UsageError, match="--node"):
         gather(*options, "--proxmox", "https://pve")
@@ -177,6 +180,7 @@ def test_questions(home: Path) -> None:
         "",
         "https://pve",
         "n1",
+        "",
         "",
         "",
         "",

@@ -15,7 +15,8 @@ from cockpit.domain.errors import CockpitError, UsageError
 from scripts.paths import TOP
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0mPjmQrCE3Y0vIKmZ6ZpP4pG0ZTzPq7pVvGZsNTn6i"
-PVE = Proxmox("https://pve.example.net:8006", "pve2", "tank", "vmbr1", "nixos", 204, "cockpit@pve!tui")
+PRINT = ":".join(["AB"] * 32)
+PVE = Proxmox("https://pve.example.net:8006", "pve2", "tank", "vmbr1", "nixos", 204, "cockpit@pve!tui", PRINT)
 REFERENCE = (TOP / "cockpit.yaml").read_text()
 SMALL = """\
 # ours
@@ -85,6 +86,7 @@ def test_the_reference_settings_become_ones_own(tmp_path: Path) -> None:
     assert host.protected is True
     cluster = found.clusters["home"]
     assert (cluster.addresses, cluster.user) == (("pve.example.net",), "cockpit@pve!tui")
+    assert cluster.fingerprint == PRINT
     assert (cluster.secret.file, cluster.secret.key) == ("secrets/operator/proxmox.yaml", "token-secret")
     assert {secret.file.split("/")[1] for project in found.projects.values() for secret in project.secrets} == {"nest"}
     comments = [line for line in REFERENCE.splitlines() if line.strip().startswith("#") and "host_key" not in line][1:]

@@ -29,6 +29,8 @@ class Proxmox(Struct, frozen=True):
     template: str = "homelab-template"
     vmid: int = 101
     user: str = "cockpit@pve!cockpit"
+    fingerprint: str = ""
+    """SHA-256 of its certificate; empty where the system's authorities know it."""
 
     @property
     def address(self) -> str:
@@ -141,6 +143,12 @@ def proxmox_name(text: str) -> str:
 
 def proxmox_user(text: str) -> str:
     return _matches("API token", text, r"[^\s:/@!]+@[A-Za-z0-9_.-]+![A-Za-z0-9_.-]+", "USER@REALM!TOKENID")
+
+
+def fingerprint(text: str) -> str:
+    return _matches(
+        "fingerprint", text, r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}", "SHA-256, as Proxmox shows it: AB:CD:..."
+    ).upper()
 
 
 def vmid(text: str) -> str:

@@ -66,6 +66,7 @@ def cluster(text: str, host: str, proxmox: Proxmox) -> str:
     return text.rstrip("\n") + (
         f"\n\nclusters:\n  {CLUSTER}:\n    addresses: [{json.dumps(proxmox.address)}]\n    user: {json.dumps(proxmox.user)}\n"
         f"    secret: {{file: {file}, key: {key}}}\n"
+        + (f"    fingerprint: {json.dumps(proxmox.fingerprint)}\n" if proxmox.fingerprint else "")
     )
 
 

@@ -51,7 +51,10 @@ class LocalNix:
 
 
 def _last(done: process.Completed) -> str:
-    return "\n".join(lines(done.complaint)[-6:])
+    """What it ended with: the errors, without what it tried before and where to read more."""
+    told = [line.strip() for line in lines(done.complaint)]
+    errors = [line for line in told if line.startswith("error:")]
+    return "\n".join(errors[-3:] or told[-3:])
 
 
 def _kernel(top: Path) -> tuple[str, ...]:
