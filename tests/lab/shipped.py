@@ -111,19 +111,23 @@ networks:
     return homelab
 
 
+def flake_on_host(host: LabHost, homelab: Homelab) -> str:
+    """The address of the newest commit's flake, in a clone on the host."""
+    bundle = host.folder / "checkout.bundle"
+    homelab.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
+    run("docker", "cp", "-q", str(bundle), f"{host.name}:/root/checkout.bundle")
+    host.exec("rm -rf /root/checkout && git clone -q /root/checkout.bundle /root/checkout -b main && rm /root/checkout.bundle")
+    return f"git+file:///root/checkout?rev={homelab.git('rev-parse', 'HEAD')}&dir=nix"
+
+
 def rebuild(host: LabHost, homelab: Homelab) -> str:
     """What `nixos-rebuild switch` does, with nothing of cockpit: the system that is current afterwards."""
-    bundle = host.folder / "rebuild.bundle"
-    homelab.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
-    run("docker", "cp", "-q", str(bundle), f"{host.name}:/root/rebuild.bundle")
-    flake = f"git+file:///root/rebuild?rev={homelab.git('rev-parse', 'HEAD')}&dir=nix"
+    attribute = f"nixosConfigurations.{host.name}.config.system.build.toplevel"
     return host.out(
         f"""set -e
-        git -c init.defaultBranch=main clone -q /root/rebuild.bundle /root/rebuild -b main
-        top=$(nix build --no-link --print-out-paths '{flake}#nixosConfigurations.{host.name}.config.system.build.toplevel')
+        top=$(nix build --no-link --print-out-paths '{flake_on_host(host, homelab)}#{attribute}')
         nix-env -p /nix/var/nix/profiles/system --set "$top"
         "$top/bin/switch-to-configuration" switch
-        rm -rf /root/rebuild /root/rebuild.bundle
         echo "$top" """,
         timeout=300,
     )

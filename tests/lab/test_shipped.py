@@ -10,7 +10,7 @@ import pytest
 from tests.lab.controller import Controller
 from tests.lab.homelab import TOP, Homelab
 from tests.lab.host import LabHost
-from tests.lab.shipped import rebuild, shipped
+from tests.lab.shipped import flake_on_host, rebuild, shipped
 
 CONTAINERS = "docker ps -a --no-trunc --format '{{.Names}} {{.ID}}' | sort"
 STARTED = "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}}' web-web-1"
@@ -73,6 +73,13 @@ def test_the_shared_networks_are_there_before_the_projects(host: LabHost) -> Non
 def test_the_keys_of_the_site_open_the_accounts(host: LabHost) -> None:
     assert host.ssh("id -un").stdout.strip() == "cockpit"
     assert host.ssh("id -un", user="admin").stdout.strip() == "admin"
+
+
+def test_the_image_is_built_by_its_address(homelab: Homelab, host: LabHost) -> None:
+    flake = flake_on_host(host, homelab)
+    out = host.out(f"nix build --no-link --print-out-paths '{flake}#image-{host.name}'", timeout=300)
+    assert host.out(f"ls {out}") == f"{host.name}.qcow2"
+    assert host.out(f"nix eval --raw '{flake}#nixosConfigurations.{host.name}.config.system.build.images.template'") == out
 
 
 def test_a_change_is_deployed(controller: Controller, homelab: Homelab, host: LabHost) -> None:
