@@ -25,7 +25,7 @@ from cockpit.ports import BuildResult, FirstContact, SystemBuilder
 
 ACTION = "release.bootstrap"
 NOTHING = Allow()
-_INPUTS = re.compile(r"^\s*inputs\s*[.=]", re.MULTILINE)
+_INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 
 
 class Bootstrap:

@@ -24,6 +24,7 @@ def test_operators_reach_ssh_and_https_and_a_deploy_reaches_ssh() -> None:
     }
     assert reached == {
         ("you@example.org", "tag:homelab", 22),
+        ("you@example.org", "tag:homelab", 80),
         ("you@example.org", "tag:homelab", 443),
         ("tag:ci", "tag:homelab", 22),
     }
@@ -41,7 +42,7 @@ def test_the_policys_own_tests_hold_and_are_about_everybody() -> None:
     ("before", "after", "told"),
     [
         ('"ip": ["tcp:22"]', '"ip": ["tcp:22", "tcp:443"]', "tag:ci -> tag:homelab:443: not deny"),
-        ('"tcp:22", "tcp:443"', '"tcp:22"', "you@example.org -> tag:homelab:443: not accept"),
+        ('"tcp:22", "tcp:80", "tcp:443"', '"tcp:22"', "you@example.org -> tag:homelab:443: not accept"),
         (
             '{"src": ["tag:ci"], "dst": ["tag:homelab"]',
             '{"src": ["tag:ci"], "dst": ["tag:ci"]',

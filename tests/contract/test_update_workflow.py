@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cockpit.cli import parser
 from scripts.paths import TOP
 from tests.lab.act import Act
 
@@ -67,6 +68,11 @@ def act(tmp_path: Path) -> Act:
     git(tmp_path, "init", "-q", "--bare", str(tmp_path / "github/ada/homelab"))
     programs = {"gh": GH.format(folder=tmp_path).replace("body=\n", "body= last=\n")}
     return Act(repository, tmp_path / "act", workflow="update.yml", programs=programs, cockpit=COCKPIT)
+
+
+def test_the_stand_in_is_asked_what_cockpit_knows() -> None:
+    args = parser.build("0").parse_args(["update", "--flake", "--images", "--build", "--report", "report.md"])
+    assert args.flake and args.images and args.build and args.report == "report.md"
 
 
 def test_what_is_new_becomes_one_pull_request(act: Act, tmp_path: Path) -> None:

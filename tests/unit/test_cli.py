@@ -172,6 +172,7 @@ def test_github_groups_never_nest_with_hosts_in_parallel(monkeypatch: pytest.Mon
 def test_escaping() -> None:
     assert data("50%\r\n") == "50%25%0D%0A" and prop("a:b,c") == "a%3Ab%2Cc"
     assert cell("a|b<c>`d`\nx") == "a\\|b&lt;c&gt;\\`d\\` x"
+    assert cell("@ada #5 web:1@sha256:0") == "<span>@</span>ada \\#5 web:1<span>@</span>sha256:0"  # nobody is called
     one = Outcome("k3x9q2ab", Exit.REVERTED, (HostOutcome("a", Exit.REVERTED, "x", changed=True),))
     assert outputs(one).startswith("changed=false\n") and "result=reverted\n" in outputs(one)
 

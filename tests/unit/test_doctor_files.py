@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cockpit.actions.doctor import CHECKS
+from cockpit.actions.doctor import CHECKS, examine
 from cockpit.domain.settings import EnvSecrets
 from tests.unit.clinic import DIGEST, Clinic
 from tests.unit.fake_clock import START
@@ -47,7 +47,7 @@ SPOILT = (
         edit("compose/web/.env", "home.test", "home.example.org"),
         WARN,
         "DOMAIN is still the example's",
-        "compose/web/.env",
+        "cockpit init",
         "compose/web/.env",
     ),
     Spoilt(
@@ -214,3 +214,54 @@ async def test_keys_and_images_of_the_lock_with_registries_and_digests() -> None
     assert await clinic.look("compose.lock") == await clinic.look("compose.images") == ()
     clinic.edit(COMPOSE_FILE, "registry.lan:5000/traefik:v3", f"registry.lan:5000/traefik@{DIGEST}")
     assert await clinic.look("compose.images") == ()
+
+
+NASTY = (
+    "services: []",
+    "services: {a: null, b: 7, c: [x]}",
+    "services: {a: {image: [], ports: {}, volumes: 3, environment: [7, {}], healthcheck: yes, env_file: {path: 1}, labels: [a]}}",
+    "services: {a: {image: '::::', ports: [8080, '::', '${', '1-3:1-3/udp', {target: 1}]}}",
+    "services: {a: {image: x, volumes: ['', ':', {type: bind}, a:b:c:d]}}",
+    "services: {a: {image: '${IMAGE:-x}@sha256:zz', env_file: [../../etc/passwd, '', ~], cap_add: {ALL: 1}, restart: []}}",
+    "services: {a: &a {<<: *a}}",
+    "services: {a: {<<: [{image: x}, {image: y}], '<<': 7}}",
+    "secrets: {x: [], y: {file: 7}, z: null}\nservices: {a: {secrets: x, privileged: {}, pid: [host]}}",
+    "? [a, b]\n: c\nservices:\n  ? {x: y}\n  : {image: z}",
+    "!!binary x",
+    "- a",
+    "",
+    "\0",
+    "services: {a: {image: x, volumes: [./\u202e:/x], environment: {PASSWORD: 1}}}",
+)
+
+
+@pytest.mark.parametrize("text", NASTY)
+@pytest.mark.parametrize("path", [COMPOSE_FILE, "compose/web/compose.lock.yaml"])
+async def test_whatever_a_file_says_no_check_breaks(path: str, text: str) -> None:
+    clinic = Clinic()
+    clinic.write(path, text)
+    found = await examine(clinic.context(), [check for check in CHECKS if not check.online])
+    assert not [(result.check.id, result.findings) for result in found.results if result.broken]
+
+
+OTHER_FILES = (
+    "nix/flake.nix",
+    "nix/flake.lock",
+    "nix/hosts/alpha/site.nix",
+    "tofu/main.tf",
+    "tofu/.terraform.lock.hcl",
+    "tofu/terraform.tfstate",
+    "tofu/homelab.auto.tfvars.json",
+    "compose/web/.env",
+    ".github/workflows/deploy.yml",
+)
+NOISE = ("", "{{{{", "}" * 2000, "inputs = {" * 50, '{"nodes": {"root": 7, "nixpkgs": []}}', "\0\xff", "[]", "=" * 5000)
+
+
+@pytest.mark.parametrize("path", OTHER_FILES)
+@pytest.mark.parametrize("text", NOISE, ids=range(len(NOISE)))
+async def test_nor_by_any_other_file(path: str, text: str) -> None:
+    clinic = Clinic()
+    clinic.write(path, text)
+    found = await examine(clinic.context(), [check for check in CHECKS if not check.online])
+    assert not [(result.check.id, result.findings) for result in found.results if result.broken]

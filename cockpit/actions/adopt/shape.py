@@ -24,7 +24,7 @@ _MEMBER = re.compile(r"\s*\"?([A-Za-z0-9_-]+)\"?\s*=\s*[^;{\[(]*(?:nixosSystem|i
 _ADDRESS = re.compile(r"\baddress\s*=\s*\"(\d{1,3}(?:\.\d{1,3}){3})\"")
 _STATE = re.compile(r"system\.stateVersion\s*=\s*\"(\d\d\.\d\d)\"")
 _GUEST = re.compile(r"resource\s+\"proxmox_[a-z_]+\"\s+\"([^\"]+)\"\s*\{(.*?)^\}", re.DOTALL | re.MULTILINE)
-_INPUTS = re.compile(r"^\s*inputs\s*[.=]", re.MULTILINE)
+_INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 _VMID = re.compile(r"^\s*vmid\s*=\s*(\d+)", re.MULTILINE)
 _RECIPIENT = re.compile(r"recipient\"?[=:]\s*\"?(age1[0-9a-z]{20,}|ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+)")
 _DEPLOYS = re.compile(r"nixos-rebuild|docker[ -]compose|rsync")

@@ -136,7 +136,7 @@ def health(project: Project) -> Iterator[Finding]:
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
-                "add healthcheck:; docker image inspect IMAGE shows whether one is in the image",
+                "healthcheck: {test: [CMD, ...]}; docker image inspect IMAGE shows whether the image has one",
                 project.file,
                 service.line,
             )
@@ -337,12 +337,7 @@ def unset(project: Project) -> Iterator[Finding]:
 
 def examples(project: Project) -> Iterator[Finding]:
     """Values of the reference homelab that nobody has put their own in the place of."""
+    why, fix = "that domain is nobody's: no certificate is given for it", "your own value there; cockpit init writes all of them"
     for name, value in project.variables.items():
         if _EXAMPLE.search(value):
-            file = f"{project.folder}/.env"
-            yield warn(
-                f"{name} is still the example's",
-                f"{value} is nobody's; no certificate is given for it",
-                f"{name}= your own, in {file}",
-                file,
-            )
+            yield warn(f"{name} is still the example's", why, fix, f"{project.folder}/.env")

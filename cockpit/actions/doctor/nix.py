@@ -72,8 +72,9 @@ async def _locked(context: Context) -> Found:
             if wanted:
                 yield fail("there is no flake.lock", f"{', '.join(wanted)}: whatever is newest when a host builds", fix, where)
             continue
-        root = lock["nodes"].get(lock.get("root", "root")) or {}
-        known = root.get("inputs") or {}
+        root = lock["nodes"].get(str(lock.get("root", "root")))
+        known = root.get("inputs") if isinstance(root, dict) else None
+        known = known if isinstance(known, dict) else {}
         for name in wanted:
             if name not in known:
                 yield fail(

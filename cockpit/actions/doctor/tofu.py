@@ -144,7 +144,7 @@ async def _actions(context: Context) -> Found:
 
 
 async def _names(context: Context) -> Found:
-    files, told = await context.matching(r"\.github/workflows/(deploy|plan|update)\.ya?ml"), 0
+    files, told = await context.matching(r"\.github/workflows/(deploy|plan|plan-report|update)\.ya?ml"), 0
     for path in files:
         text = await context.text_of(path) or ""
         wanted = sorted({(kind, name) for kind, name in _NAMED.findall(text) if name != "GITHUB_TOKEN"})

@@ -9,7 +9,7 @@ from textual import events
 
 from cockpit.actions.doctor import Examination, Result
 from cockpit.actions.doctor.report import rows as report_rows
-from cockpit.tui.ink import EMPTY, Line, ends, t, text_of
+from cockpit.tui.ink import EMPTY, Line, ends, t, text_of, wrap
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.surface import Drawn, on_ground
 from cockpit.tui.work import work
@@ -52,8 +52,8 @@ class DoctorScreen(Overlay[None]):
 
     def _body(self, cells: int) -> list[Line]:
         if self._found is None:
-            return [t("Looking over this machine, the repository and its hosts", "muted"),
-                    t(f"{self._left} checks to come" if self._left else " ", "faint")]  # fmt: skip
+            left = f"{self._left} checks to come" if self._left else "…"
+            return [*wrap("Looking over this machine, the repository and its hosts", cells), t(left, "faint")]
         found = report_rows(self._found, cells, verbose=self._verbose)
         out: list[Line] = [tuple(span for text, ink in row for span in t(text, ink)) for row in found]
         return out[1:] if out and not out[0] else out
