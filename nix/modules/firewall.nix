@@ -1,4 +1,4 @@
-# What can be reached: by default nothing but SSH (ssh.nix) and HTTPS, and both through the tailnet only.
+# What can be reached: by default nothing but SSH (ssh.nix) and HTTPS with what redirects to it, and both through the tailnet only.
 # The engine publishes ports past any firewall; docker.nix keeps those on loopback.
 { config, lib, ... }:
 let
@@ -10,7 +10,10 @@ in
   options.homelab.firewall = {
     tailnet = mkOption {
       type = types.listOf types.port;
-      default = [ 443 ];
+      default = [
+        80 # Traefik sends it on to 443
+        443
+      ];
       description = "TCP ports that are open to the tailnet, beside SSH.";
     };
     everywhere = mkOption {

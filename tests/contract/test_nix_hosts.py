@@ -183,7 +183,7 @@ def test_nobody_gets_in_but_by_key_through_the_tailnet(name: str) -> None:
     assert [key["path"] for key in ssh["hostKeys"]] == ["/etc/ssh/ssh_host_ed25519_key"]
     assert firewall["enable"] is True
     assert (firewall["allowedTCPPorts"], firewall["allowedTCPPortRanges"], firewall["allowedUDPPorts"]) == ([], [], [])
-    assert {name: sorted(open_["allowedTCPPorts"]) for name, open_ in firewall["interfaces"].items()} == {"tailscale0": [22, 443]}
+    assert {name: sorted(open_["allowedTCPPorts"]) for name, open_ in firewall["interfaces"].items()} == {"tailscale0": [22, 80, 443]}
     assert host["services"]["tailscale"]["enable"] is True
     assert "--ssh=false" in host["services"]["tailscale"]["extraSetFlags"]
     assert host["users"]["mutableUsers"] is False
@@ -355,7 +355,7 @@ WRONG = [
     ("modules/ssh.nix", 'PermitRootLogin = "no"', "PermitRootLogin = false", "settings.PermitRootLogin' is not of type"),
     ("modules/ssh.nix", "authorizedKeys.keys = cfg.access.admin", "authorizedKeys = cfg.access.admin", "a list while a set was"),
     ("modules/firewall.nix", "tailscale0.allowedTCPPorts", "tailscale0.allowedTCPPort", "allowedTCPPort' does not exist"),
-    ("modules/firewall.nix", "default = [ 443 ]", 'default = [ "443" ]', "allowedTCPPorts' is not of type"),
+    ("modules/firewall.nix", "        443\n", '        "443"\n', "allowedTCPPorts' is not of type"),
     ("modules/docker.nix", "live-restore = true", 'live-restore = "yes"', "live-restore' is not of type"),
     ("modules/docker.nix", "logDriver", "logdriver", "docker.logdriver' does not exist"),
     ("modules/docker.nix", "socket.internal = true", "socket.intern = true", "intern' does not exist"),
