@@ -16,6 +16,7 @@ from tests.lab.host import LabHost
 from tests.lab.pipeline import APP_KEY, TOKEN, OldHomelab, containers
 
 TIMING = "    timing: {wait: 30s, stable: 1s, revert_after: 25s}\n"
+WIKI = "services:\n  wiki:\n    image: cockpit-lab/app:1\n    restart: unless-stopped\n    command: [sleep, '100000']\n"
 DISK = "find /opt/containers -printf '%p %y %i %l %m %u\\n' | sort; find /opt/containers -type f -exec sha256sum {} + | sort -k2"
 """Every file below the projects' folders by path, kind, inode, target, mode, owner; and its content."""
 
@@ -25,8 +26,9 @@ def left(host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> OldHomelab:
     """The repository; the host is as its pipeline left it, with a stranger beside."""
     made = pipeline.make(Path(tmp_path_factory.mktemp("homelab")) / "repo", host)
     host.exec(
-        "mkdir -p /srv/wiki; printf 'services: {wiki: {image: cockpit-lab/app:1, command: [sleep, \"100000\"]}}' >/srv/wiki/compose.yaml;"
-        "cd /srv/wiki && docker compose up -d; docker run -d --name by-hand cockpit-lab/app:1 sleep 100000"
+        "mkdir -p /srv/wiki; cat >/srv/wiki/compose.yaml; cd /srv/wiki && docker compose up -d;"
+        "docker run -d --name by-hand cockpit-lab/app:1 sleep 100000",
+        stdin=WIKI,
     )
     return made
 
@@ -209,6 +211,28 @@ def test_a_supervisor_that_dies_leaves_the_old_system(controller: Controller, ad
     assert process.returncode == 5, out
 
 
+def test_a_power_cut_is_mended_by_the_next_contact(controller: Controller, host: LabHost, adopted: OldHomelab) -> None:
+    """The old system boots, which has no recovery of its own: whoever comes next ends what was begun, before anything else."""
+    before = state(host)
+    process = controller.start("bootstrap", "nixos", "--headless", "--yes")
+    host.exec(
+        'for i in $(seq 600); do grep -qs \'"event":"start","phase":"verify"\' /run/cockpit/runs/*/events && exit; sleep 0.05; done; exit 1'
+    )
+    host.kill()
+    host.start()
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode in (5, 11), out
+    assert host.out("readlink /opt/containers/traefik/.env") == "/run/cockpit/secrets/traefik/.env"
+    done = bootstrap(controller, "--dry-run")
+    assert done.code == 10, done.out
+    assert "was left open; the host is finishing or reverting it first" in done
+    after = state(host)
+    assert (after[0], after[1], after[3]) == (before[0], before[1], before[3])
+    ids = [{name: line.split()[1] for name, line in found[2].items()} for found in (before, after)]
+    assert ids[0] == ids[1]
+    host.exec("docker start by-hand")
+
+
 # ---- first contact ---------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +332,35 @@ def test_after_a_power_cut_everything_runs_again(controller: Controller, host: L
     assert_whole(host)
 
 
+def test_a_project_that_ran_by_hand_joins_later(controller: Controller, host: LabHost, cockpits: dict[str, str]) -> None:
+    """By a deploy: as it runs, from where it runs. One that fails lets it go again, running, with its own files."""
+    assert controller.deploy().code == 0
+    look = "find /srv/wiki -printf '%p %y %i %l\\n' | sort; cat /srv/wiki/compose.yaml"
+    before, files = containers(host), host.out(look)
+    homelab = controller.homelab
+    homelab.write("containers/wiki/compose.yaml", WIKI)
+    homelab.edit("cockpit.yaml", "projects: [", "projects: [wiki, ")
+    homelab.edit("cockpit.yaml", "\nprojects:\n", "\nprojects:\n  wiki: {source: containers/wiki, directory: /srv/elsewhere}\n")
+    homelab.commit("the wiki, from somewhere else")
+    refused = controller.deploy()
+    assert refused.code == 9 and "a project wiki runs already, from /srv/wiki" in refused, refused.out
+    homelab.edit("cockpit.yaml", "directory: /srv/elsewhere", "directory: /srv/wiki")
+    homelab.write("containers/uptime-kuma/compose.yaml", homelab.read("containers/uptime-kuma/compose.yaml") + "# new\n")
+    homelab.edit("cockpit.yaml", "    timing:", '    health: [{http: "http://127.0.0.1:9/", status: 200}]\n    timing:')
+    homelab.commit("the wiki, and a check that fails")
+    failed = controller.deploy()
+    assert failed.code == 5, failed.out
+    assert (containers(host), host.out(look)) == (before, files)
+    assert "wiki" not in host.out("cat /var/lib/cockpit/projects.json")
+    homelab.edit("cockpit.yaml", '    health: [{http: "http://127.0.0.1:9/", status: 200}]\n', "")
+    homelab.commit("the wiki")
+    done = controller.deploy()
+    assert done.code == 0, done.out
+    assert containers(host) == before
+    assert "wiki" in host.out("cat /var/lib/cockpit/projects.json")
+    assert_whole(host)
+
+
 def test_leaving_gives_back_files_and_a_deploy_takes_them_again(
     controller: Controller, host: LabHost, cockpits: dict[str, str]
 ) -> None:
@@ -331,19 +384,27 @@ def test_leaving_gives_back_files_and_a_deploy_takes_them_again(
 
 
 @pytest.mark.skipif(not (shutil.which("nix") and Path("/usr/bin/yq").exists()), reason="not installed: nix, yq")
-def test_a_system_that_is_built_here(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for a host without git: built on this machine, and what the host lacks is copied."""
+def test_a_system_that_is_built_here_by_a_user_with_sudo(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a host without git: built on this machine, and what the host lacks is copied. By somebody who becomes root by sudo."""
     other = LabHost.create("lab-adopt-bare", 235)
     try:
         made = pipeline.make(tmp_path / "repo", other)
         monkeypatch.setenv("NIX_CONFIG", "build-users-group =\nsandbox = false\nsubstituters =")
         there = Controller(other, made)
-        adopt = there.run("adopt", "--address", other.address, "--host-key", other.host_key, "--yes")
+        other.exec(
+            "useradd -m ada && cp -r /root/.ssh /home/ada/ && chown -R ada: /home/ada/.ssh && usermod -p '*' ada;"
+            "echo 'ada ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ada; rm -rf /root/.ssh"
+        )
+        who = ("--inventory", "--as", "ada", "--host-key", other.host_key)
+        adopt = there.run("adopt", "--address", other.address, "--yes", *who)
         assert adopt.code == 0, adopt.out
+        assert "lab-adopt-bare runs NixOS" in adopt
         made.edit("cockpit.yaml", "    projects: [", TIMING + "    projects: [")
         commit = made.commit("Deploy with cockpit")
         before = containers(other)
-        done = there.run("bootstrap", "nixos", "--headless", "--yes", "--build-here")
+        shut = there.run("bootstrap", "nixos", "--headless", "--yes")
+        assert shut.code == 3 and "does not let us in" in shut, shut.out
+        done = there.run("bootstrap", "nixos", "--headless", "--yes", "--build-here", "--user", "ada")
         assert done.code == 0, done.out
         assert containers(other) == before
         assert there.run("plan", "--headless").code == 0

@@ -74,8 +74,7 @@ class NixosFirstContact(NixosHost):
         yield BuildResult(closure, self._clock.monotonic() - start)
 
     async def lacks(self, paths: Sequence[str]) -> tuple[str, ...]:
-        command = "PATH=/run/current-system/sw/bin:$PATH; xargs -r nix-store --check-validity --print-invalid"
-        answer = await self._ssh.exec(command, stdin="\n".join(paths).encode(), deadline=120.0)
+        answer = await self._ssh.exec(self._script("lacks"), stdin="\n".join(paths).encode(), deadline=120.0)
         if answer.code != 0:
             raise CockpitError("the host's store cannot be asked", " ".join(lines(answer.err.decode("utf-8", "replace"))[-2:]))
         missing = set(answer.out.decode("utf-8", "replace").split())

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # First contact with a host that has no programs of cockpit's. Given to `sh -c` as root, with VERB and its arguments.
-# `look` reads; `receive` and `build` write only what is content-addressed: commits into cockpit's own repository, and the store.
+# `look` and `lacks` read; `receive` and `build` write only what is content-addressed: commits into cockpit's own repository, and the store.
 set -eu
 export LC_ALL=C HOME=/root GIT_CONFIG_NOSYSTEM=1 PATH="/run/current-system/sw/bin:$PATH"
 repo=/var/lib/cockpit/repo.git
@@ -33,6 +33,9 @@ case $1 in
       --print-build-logs --no-update-lock-file "git+file://$repo?ref=refs/cockpit/$3&rev=$3${4:+&dir=$4}#nixosConfigurations.\"$5\".config.system.build.toplevel" </dev/null)
     ln -sfT "$closure" "$roots/$2-new"
     echo "$closure"
+    ;;
+  lacks) # store paths on standard input: those that are not here
+    xargs -r nix-store --check-validity --print-invalid
     ;;
   take) # RUN CLOSURE, exported store paths on standard input
     nix-store --import >/dev/null
