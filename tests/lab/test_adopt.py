@@ -200,6 +200,7 @@ def attempts_by_file(host: LabHost) -> list[dict[str, str]]:
 
 def test_a_supervisor_that_dies_leaves_the_old_system(controller: Controller, adopted: OldHomelab, untouched: LabHost) -> None:
     """Killed while it waits for the proof: its unit's end is the first recovery, by the programs of the new system."""
+    untouched.exec("rm -rf /run/cockpit/runs")
     process = controller.start("bootstrap", "nixos", "--headless", "--yes")
     done = untouched.exec(
         'for i in $(seq 600); do grep -qs \'"event":"start","phase":"verify"\' /run/cockpit/runs/*/events && break; sleep 0.05; done;'
@@ -214,6 +215,7 @@ def test_a_supervisor_that_dies_leaves_the_old_system(controller: Controller, ad
 def test_a_power_cut_is_mended_by_the_next_contact(controller: Controller, host: LabHost, adopted: OldHomelab) -> None:
     """The old system boots, which has no recovery of its own: whoever comes next ends what was begun, before anything else."""
     before = state(host)
+    host.exec("rm -rf /run/cockpit/runs")
     process = controller.start("bootstrap", "nixos", "--headless", "--yes")
     host.exec(
         'for i in $(seq 600); do grep -qs \'"event":"start","phase":"verify"\' /run/cockpit/runs/*/events && exit; sleep 0.05; done; exit 1'
