@@ -337,9 +337,10 @@ def who_asks(user: UserSettings, root: Path, environ: Mapping[str, str]) -> str:
 
 
 def reference() -> Path:
-    """The top of the reference homelab: in a wheel beside this module, else the top of the checkout."""
-    packaged = Path(__file__).parent / "reference"
-    return packaged if packaged.is_dir() else Path(__file__).parents[1]
+    """The top of the reference homelab that came with this cockpit."""
+    from cockpit.adapters import reference
+
+    return reference.top()
 
 
 async def survey(host: HostSettings, known_hosts: str | None) -> Inventory:

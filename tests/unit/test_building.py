@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cockpit.adapters import process
-from cockpit.adapters.nixos.building import LocalBuilder, build_failed
+from cockpit.adapters.nixos.building import LocalBuilder
+from cockpit.adapters.nixos.nix import build_failed
 from cockpit.domain.errors import BuildFailed, Exit
 from cockpit.ports import BuildResult
 
@@ -24,10 +25,10 @@ SYSTEM = "/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nixos-system-nixos"
         ),
         (
             ["error: outer", "       … while", "error: undefined variable 'x'", f" at /nix/store/{'a' * 32}-source/nixos/a:3:"],
-            "the build failed", "undefined variable 'x'\nat nixos/a:3:", "nothing changed on the host; mend the commit",
+            "the build failed", "undefined variable 'x'\nat nixos/a:3:", "mend the commit",
         ),
         (["error: No space left on device"], "the build failed: the disk is full", "No space left on device", "free space"),
-        ([], "the build failed", "", "nothing changed"),
+        ([], "the build failed", "", "mend the commit"),
     ],
 )  # fmt: skip
 def test_the_cause_is_told(log: list[str], what: str, why: str, hint: str) -> None:
