@@ -183,7 +183,9 @@ def test_nobody_gets_in_but_by_key_through_the_tailnet(name: str) -> None:
     assert [key["path"] for key in ssh["hostKeys"]] == ["/etc/ssh/ssh_host_ed25519_key"]
     assert firewall["enable"] is True
     assert (firewall["allowedTCPPorts"], firewall["allowedTCPPortRanges"], firewall["allowedUDPPorts"]) == ([], [], [])
-    assert {name: sorted(open_["allowedTCPPorts"]) for name, open_ in firewall["interfaces"].items()} == {"tailscale0": [22, 80, 443]}
+    assert {name: sorted(open_["allowedTCPPorts"]) for name, open_ in firewall["interfaces"].items()} == {
+        "tailscale0": [22, 80, 443]
+    }
     assert host["services"]["tailscale"]["enable"] is True
     assert "--ssh=false" in host["services"]["tailscale"]["extraSetFlags"]
     assert host["users"]["mutableUsers"] is False
