@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.bare import add_bare, install_bare
 from tests.lab.controller import Controller, assert_whole
 from tests.lab.homelab import Homelab
-from tests.lab.host import LabHost, run
+from tests.lab.host import LabHost
 
 DOCKER = """\
   systemd.services.docker = {
@@ -22,11 +23,6 @@ DOCKER = """\
     };
   };
 """
-BARE = """\
-    nixosConfigurations.bare = import ./lab/nixos.nix {
-      modules = [ { networking.hostName = "bare"; } ];
-    };
-"""
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +31,15 @@ def fresh(host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Homelab:
     made = Homelab(Path(tmp_path_factory.mktemp("homelab")) / "repo", host.name, host.address, host.host_key)
     made.timing = "{wait: 30s, stable: 1s, revert_after: 40s}"
     made.create()
-    made.edit("nix/flake.nix", "  outputs = { self }: {\n", "  outputs = { self }: {\n" + BARE)
+    add_bare(made)
     made.edit(f"nix/hosts/{host.name}.nix", "  systemd.services.marker", DOCKER + "  systemd.services.marker")
     made.commit("an engine")
-    bundle = host.folder / "repo.bundle"
-    made.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
-    run("docker", "cp", "-q", str(bundle), f"{host.name}:/root/repo.bundle")
-    host.load_images("cockpit-lab/app:1", "cockpit-lab/app:2")
+    install_bare(host, made)
     host.exec(
         """set -e
-        git clone -q /root/repo.bundle /root/repo -b main
-        top=$(nix build --no-link --print-out-paths 'git+file:///root/repo?dir=nix#nixosConfigurations.bare.config.system.build.toplevel')
-        nix-env -p /nix/var/nix/profiles/system --set "$top"
-        ln -sfT "$top" /run/booted-system
-        "$top/bin/switch-to-configuration" switch
         systemctl stop docker.service docker.socket
         rm /usr/lib/systemd/system/docker.service /usr/lib/systemd/system/docker.socket /etc/init.d/docker
-        systemctl daemon-reload
-        rm -rf /root/repo /root/repo.bundle""",
-        timeout=200,
+        systemctl daemon-reload"""
     )
     return made
 
