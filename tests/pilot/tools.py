@@ -57,6 +57,14 @@ class Screen:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+    async def shows(self, text: str) -> None:
+        """Until the screen says it; what is read a while after the cursor rests comes when the machine has time for it."""
+        for _ in range(200):
+            if text in self.text:
+                return
+            await self.pilot.pause(0.05)
+        raise AssertionError(f"{text!r} is not in\n{self.text}")
+
     async def settle(self) -> None:
         await self.pilot.pause(SETTLED)
         for _ in range(40):  # a busy machine takes longer; a system that hangs is what some tests are about
