@@ -273,8 +273,9 @@ func account() {
 }
 
 func autokuma() {
-	if !strings.Contains(secret("autokuma.yaml"), "password:") || os.Getenv("AUTOKUMA__KUMA__USERNAME") == "" {
-		die("no account in autokuma.yaml")
+	// config.yaml of $XDG_CONFIG_HOME, and autokuma.toml beside it, are all that 2.0.0 reads
+	if !strings.Contains(secret("/root/.config/autokuma/config.yaml"), "password:") || os.Getenv("AUTOKUMA__KUMA__USERNAME") == "" {
+		die("no account in AutoKuma's settings")
 	}
 	keep("/data/autokuma.db")
 	last := ""
