@@ -56,7 +56,7 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False, verb:
                 + mark
                 + gap(1)
                 + fit(t(c.change.value), verb)
-                + fit(t(f"{c.project}/{c.service}" if c.service else c.project), name or 18)
+                + _name(f"{c.project}/{c.service}" if c.service else c.project, name or 18)
                 + t(change_why(c), "muted")
             )
     kept = [c for c in changes if c.change is Change.KEEP]
@@ -73,6 +73,11 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False, verb:
     return out
 
 
+def _name(text: str, cells: int) -> Line:
+    """With room behind it, also where it is cut."""
+    return fit(t(text), cells - 1) + gap(1)
+
+
 def _middle(diff: GenerationDiff) -> list[Line]:
     if not diff.compared:
         return [t("Services", "text b") + t("  not compared", "muted")]
@@ -82,7 +87,7 @@ def _middle(diff: GenerationDiff) -> list[Line]:
     changed = [s for s in diff.secrets if s.change != "same"]
     if diff.secrets:
         out += [EMPTY, t("Secrets", "text b") + t(f"  {len(changed)} of {len(diff.secrets)} differ", "muted"), EMPTY]
-        out += [gap(2) + shape("≠") + gap(1) + fit(t(f"{s.project}/{s.name}"), 25) + t(s.change, "muted") for s in changed]
+        out += [gap(2) + shape("≠") + gap(1) + _name(f"{s.project}/{s.name}", 25) + t(s.change, "muted") for s in changed]
     return out
 
 
@@ -127,7 +132,7 @@ def diff_lines(diff: GenerationDiff, cells: int) -> list[Line]:
     """The same where there is one column."""
     verb, name = (10, 26) if cells >= 60 else (9, 17)
     out = service_lines(diff.services, compact=True, verb=verb, name=name)
-    out += [gap(2) + shape("≠") + gap(1) + fit(t("secret"), verb) + fit(t(f"{s.project}/{s.name}"), name) + t(s.change, "muted")
+    out += [gap(2) + shape("≠") + gap(1) + fit(t("secret"), verb) + _name(f"{s.project}/{s.name}", name) + t(s.change, "muted")
             for s in diff.secrets if s.change != "same"]  # fmt: skip
     title = packages_title(diff.packages)
     out.append(gap(2) + shape("·") + gap(1) + fit(t("packages"), verb) + t(title[-1][0].strip(), "muted"))
