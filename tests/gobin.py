@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -35,13 +36,15 @@ def program(package: str) -> Path:
 
 
 def static(source: Path, target: Path) -> Path:
-    """One file of Go without dependencies, as a static program; built anew when it changed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """One file of Go without dependencies, as a static program: `target`, with what the source says in its name."""
+    found = target.with_name(f"{target.name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}")
+    found.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(target), str(source)], env={"CGO_ENABLED": "0"})
-    return target
+        if not found.exists():
+            run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", f"{found}.new", str(source)], env={"CGO_ENABLED": "0"})
+            Path(f"{found}.new").rename(found)
+    return found
 
 
 def run(argv: list[str], env: dict[str, str], timeout: float = 300) -> None:

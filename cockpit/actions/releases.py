@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cockpit.actions import comparing, rules
+from cockpit.actions import rules
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
+from cockpit.domain import comparing
 from cockpit.domain.contents import Contents, ReleaseFile
 from cockpit.domain.errors import BuildFailed, Exit, Refused, UsageError
 from cockpit.domain.events import HostOutcome, Outcome, Output, Warned

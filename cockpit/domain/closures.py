@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from cockpit.domain.plan import PackageChange
 from cockpit.domain.text import plain
 
+_ENTRY = re.compile(r"^[0-9a-z]{32}-e-[0-9a-f]{12}$")
+"""A file of a release (nix/lib/release.nix): what it changes is told as services and secrets."""
 _PACKAGE = re.compile(r"^[0-9a-z]{32}-(.+?)(?:-([0-9].*?))?$")
 
 
@@ -25,8 +27,8 @@ def package_changes(old: Iterable[str], new: Iterable[str]) -> list[PackageChang
 def _versions(paths: Iterable[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in paths:
-        match = _PACKAGE.match(path.rpartition("/")[2])
-        if match:
+        name = path.rpartition("/")[2]
+        if (match := _PACKAGE.match(name)) and not _ENTRY.match(name):
             found.setdefault(match[1], set()).add(match[2] or "")
     return found
 

@@ -13,7 +13,6 @@ from cockpit.domain.hosts import Closure, Generation, HostFacts
 from cockpit.domain.releases import Release
 from cockpit.domain.repository import Commit, TreeState
 from cockpit.domain.services import LogItem, Service, ServicesSnapshot
-from cockpit.domain.settings import Settings
 from cockpit.observe.against import against, main_commit
 from cockpit.observe.containers import Containers
 from cockpit.observe.difference import GenerationDiff, difference
@@ -39,7 +38,6 @@ class Fleet:
         repository: Repository,
         clock: Clock,
         audit: AuditLog,
-        settings: Settings | None = None,
         guests: Guests | None = None,
     ) -> None:
         self._hosts = hosts
@@ -47,7 +45,6 @@ class Fleet:
         self._repository = repository
         self._clock = clock
         self._audit = audit
-        self._settings = settings
         self._against: dict[str, str] = {}
         self._main: Commit | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,7 +112,7 @@ class Fleet:
     async def diff(self, host: str, old_generation: int | None, new_generation: int | None) -> GenerationDiff:
         """None is the running `test` that is no generation. UsageError where a generation is not there."""
         old, new = self._generation(host, old_generation), self._generation(host, new_generation)
-        return await difference(self._hosts[host], self._repository, self._settings, old, new)
+        return await difference(self._hosts[host], self._repository, old, new)
 
     async def commit(self, sha: str) -> Commit | None:
         """As the repository has it."""

@@ -122,8 +122,8 @@ class Host(Protocol):
     async def diff(self, old: str, new: str) -> tuple[PackageChange, ...]:
         """Packages that differ between two closures (store paths)."""
 
-    async def contents(self) -> Contents:
-        """What the running system consists of. Reads only, needs neither root nor the engine."""
+    async def contents(self, closure: str | None = None) -> Contents:
+        """What a system on it consists of, or the running one. Reads only, needs neither root nor the engine."""
 
     async def units(self) -> tuple[tuple[str, str, str], ...]:
         """(unit, active state, description) of services and timers that matter: failed first."""

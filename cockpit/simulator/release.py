@@ -76,6 +76,8 @@ class Release(Struct, frozen=True):
     manifest: dict[str, Any] | None = None
     paths: tuple[str, ...] = ()
     """Store paths of its closure."""
+    texts: dict[str, bytes] = field(default_factory=dict)
+    """The compose files among them, by their store path."""
 
     @property
     def projects(self) -> tuple[str, ...]:
@@ -120,6 +122,7 @@ def read(files: dict[str, bytes], host: str, commit: str) -> Release:
     services: list[ServiceSpec] = []
     secrets: dict[tuple[str, str], str] = {}
     projects: dict[str, Any] = {}
+    texts: dict[str, bytes] = {}
     for project in mine.get("projects") or ():
         entry = (settings.get("projects") or {}).get(project) or {}
         source = str(entry.get("source", "")).removeprefix("./")
@@ -130,11 +133,16 @@ def read(files: dict[str, bytes], host: str, commit: str) -> Release:
             secrets[project, name] = hashlib.sha256(data).hexdigest()[:12]
         specs = _services(files, project, source)
         services += specs
+        entries = _entries(files, source)
+        compose = [name for name in ("compose.yaml", "compose.lock.yaml") if name in entries]
+        texts |= {entries[name]: files[f"{source}/{name}"] for name in compose}
         projects[project] = {
             "directory": f"/var/lib/cockpit/projects/{project}",
-            "compose": ["compose.yaml"],
+            "compose": compose,
+            "entries": entries,
+            "pinned": "compose.lock.yaml" in compose,
             "services": {s.name: {"oneshot": s.oneshot, "image": s.image} for s in specs},
-            "secrets": {name: {} for p, name in secrets if p == project},
+            "secrets": {name: {"path": _entry(name, digest.encode())} for (p, name), digest in secrets.items() if p == project},
         }
     try:
         locked = json.loads(files["nix/flake.lock"])["nodes"]["nixpkgs"]["locked"]["lastModified"]
@@ -145,7 +153,24 @@ def read(files: dict[str, bytes], host: str, commit: str) -> Release:
     manifest = {"schema": 1, "commit": commit, "host": host, "keep": settings.get("keep", 15), "projects": projects}
     manifest["settings"] = {"health": mine.get("health") or [], "timing": mine.get("timing") or {}}
     own = (store(f"{host} {commit} etc", "etc"), store(f"{host} {commit} release", "cockpit-release"), path)
-    return Release(host, commit, path, version, kernel, tuple(services), secrets, manifest, (*_paths(int(locked) // 86400), *own))
+    return Release(
+        host, commit, path, version, kernel, tuple(services), secrets, manifest, (*_paths(int(locked) // 86400), *own), texts
+    )
+
+
+def _entries(files: dict[str, bytes], source: str) -> dict[str, str]:
+    """Each file and folder at the top of a project's folder, as a store path of its own content."""
+    found: dict[str, bytes] = {}
+    for name in sorted(files):
+        if name.startswith(f"{source}/"):
+            top = name.removeprefix(f"{source}/").split("/")[0]
+            found[top] = found.get(top, b"") + name.encode() + files[name]
+    return {top: _entry(top, content) for top, content in found.items()}
+
+
+def _entry(name: str, content: bytes) -> str:
+    """As nix/lib/release.nix names it."""
+    return store(f"{name} {hashlib.sha256(content).hexdigest()}", f"e-{hashlib.sha256(name.encode()).hexdigest()[:12]}")
 
 
 def _services(files: dict[str, bytes], project: str, source: str) -> list[ServiceSpec]:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from cockpit.simulator import checkup
+from cockpit.simulator import checkup, contents
 from cockpit.simulator.compose import compose
 from cockpit.simulator.engine import Engine
 from cockpit.simulator.host import Failure, Host
@@ -122,6 +122,8 @@ class Shell:
                 return self._unknown(process, "a script that is not the checkup")
             process.stdout.write(checkup.printed(host, self._public))
             return 0
+        if command.startswith("sh -s -- "):
+            return self._contents(process, await process.stdin.read(), shlex.split(command)[3:])
         if match := checkup.CERTIFICATE.match(command):
             process.stdout.write(checkup.certificate(match[1]))
             return 0
@@ -147,6 +149,19 @@ class Shell:
             process.stderr.write(b"this container is simulated: there is no shell in it\r\n")
             return 1
         return self._unknown(process, command)
+
+    def _contents(self, process: asyncssh.SSHServerProcess[bytes], script: bytes, words: list[str]) -> int:
+        """What a system consists of, in two scripts: itself, then its compose files."""
+        if b"put closure" in script and len(words) == 2:
+            answer = contents.printed(self._host, *words)
+        elif script.startswith(b'for f in "$@"; do printf'):
+            answer = contents.files(self._host, words)
+        else:
+            return self._unknown(process, "a script that is not that of contents")
+        if answer is None:
+            return 4
+        process.stdout.write(answer)
+        return 0
 
     def _unknown(self, process: asyncssh.SSHServerProcess[bytes], what: str) -> int:
         self._say(f"{self._host.name}: unknown command: {what}")

@@ -219,7 +219,7 @@ def open_cockpit(
         for proxmox in clusters.values():
             proxmox.begin()  # the libraries of the terminal UI take longer to import than a cluster to answer
     guests = Guests(clusters, clock)
-    fleet = Fleet(hosts, engines, repository, clock, audit, settings, guests)
+    fleet = Fleet(hosts, engines, repository, clock, audit, guests)
     runs = Runs(clock)
 
     def look_again(outcome: Outcome) -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.nixos.host import NixosHost
+from cockpit.domain import comparing
 from cockpit.domain.errors import CockpitError, Locked, Refused, Reverted
 from cockpit.domain.hosts import Badge, Result, Verdict
+from cockpit.domain.plan import Change
 from cockpit.ports import BuildResult, HostEvent
 
 PHASES = ["activate", "reach", "converge", "verify", "confirm", "decide", "profile", "boot", "record"]
@@ -111,6 +113,18 @@ async def test_a_good_commit_is_kept_and_a_second_time_there_is_nothing_to_do(pl
     again = await place.host.check({key: request[key] for key in ("kind", "closure", "take")} | {"run": place.new_run()})
     assert again["nothing_to_do"] is True
     assert [event async for event in place.host.watch(request["run"], events[3].offset)] == events[4:]
+
+
+async def test_what_two_systems_consist_of_tells_what_differs(place: Place) -> None:
+    old = (await place.host.facts()).running.path
+    request = await place.prepared(place.commit(place.good))
+    was, now = await place.host.contents(old), await place.host.contents(request["closure"])
+    assert (was.closure, now.closure) == (old, request["closure"]) and was.has_cockpit and now.has_cockpit
+    (change,) = [c for c in comparing.services(was, now) if c.change is not Change.KEEP]
+    assert (change.project, change.service, change.change, change.why) == ("home", "homepage", Change.RECREATE, "image")
+    # files of the release are no packages
+    assert [p.name for p in comparing.packages(was, now) if p.name.startswith("e-") or p.name == "e"] == []
+    assert comparing.services(was, await place.host.contents(old)) == ()
 
 
 async def test_a_commit_that_fails_its_health_check_goes_back(place: Place) -> None:

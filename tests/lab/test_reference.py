@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from tests.lab.homelab import Homelab
 from tests.lab.host import LabHost
 from tests.lab.shipped import stand_in_lock
 from tests.lab.test_keyboard import Terminal
-from tests.standin.cluster import serving
+from tests.standin.cluster import Cluster, serving
 from tests.standin.run import Tofu
 
 NAME = "homelab"
 DOMAIN = "home.example.org"
 TAILNET = "100.64.0.7"
 """Of the host, in a tailnet that it is not in."""
+OWN_TOKEN = ("cockpit@pve!cockpit", "7b1d9c3e-2f4a-4c6b-8d0e-1a2b3c4d5e6f")
 TOKEN = ("tofu@pve!homelab", "0f6b7a52-3c1d-4e8f-9a2b-5d4c3b2a1908")
 SERVICES = {
     *("socket-proxy/socket-proxy", "traefik/traefik", "gotify/gotify", "watchtower/watchtower", "dozzle/dozzle"),
@@ -53,19 +55,28 @@ class Person(Controller):
 
 
 @pytest.fixture(scope="module")
-def homelab(host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Homelab:
+def pve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with serving(tmp_path_factory.mktemp("pve")) as cluster:
+        cluster.admit(*OWN_TOKEN)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def homelab(host: LabHost, pve: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Homelab:
     """What `cockpit init` makes."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "id").write_text(TOKEN[0])
     (folder / "secret").write_text(TOKEN[1])
+    (folder / "own").write_text(OWN_TOKEN[1])
     person = Person(host, Homelab(folder, NAME, host.address, host.host_key))
     done = person.readme(
         "cockpit init",
         *("--yes", "--host", NAME, "--address", host.address, "--host-key", host.host_key, "--tailnet-ip", TAILNET),
         *("--domain", DOMAIN, "--email", "you@example.org", "--timezone", "Europe/Berlin"),
         *("--ssh-key", str(host.key.with_suffix(".pub")), "--author", "ada <ada@example.org>", "--i-stored-the-recovery-key"),
-        *("--proxmox", "https://pve1.example.org:8006", "--node", "pve1"),
+        *("--proxmox", f"https://{pve.address}", "--proxmox-fingerprint", pve.fingerprint, "--node", "pve1"),
         *("--set", f"tofu-token-id=@{folder / 'id'}", "--set", f"tofu-token-secret=@{folder / 'secret'}"),
+        *("--set", f"proxmox-token-secret=@{folder / 'own'}"),
     )
     assert done.code == 0, done.out
     ran.add("cd homelab")
@@ -165,10 +176,9 @@ def test_doctor_finds_nothing_that_is_broken(homelab: Homelab, person: Person) -
     assert findings and not broken, broken
 
 
-def test_tofu_makes_its_guest(homelab: Homelab, person: Person, tmp_path: Path) -> None:
-    (tmp_path / "pve").mkdir()
+def test_tofu_makes_its_guest(homelab: Homelab, person: Person, pve: Cluster, tmp_path: Path) -> None:
     identity = Path(person.environment["XDG_CONFIG_HOME"]) / "sops/age/keys.txt"
-    with serving(tmp_path / "pve") as pve, Tofu(homelab.path / "tofu", pve, tmp_path / "work", identity=identity) as tofu:
+    with Tofu(homelab.path / "tofu", pve, tmp_path / "work", identity=identity) as tofu:
         tofu.init()
         planned = tofu.plan()
         assert planned.code == 2 and set(planned.changes.values()) == {"create"}, planned.text
@@ -210,11 +220,16 @@ def test_traefik_serves_each_name(deployed: Act, host: LabHost) -> None:
     assert status(DOMAIN, "http") in ("301", "308")
 
 
-def test_overview_is_green(deployed: Act, person: Person) -> None:
-    terminal = Terminal(shlex.join(person.argv(*readme("cockpit")[1:])), person.environment, str(person.homelab.path))
+@pytest.mark.parametrize("size", [(160, 50), (80, 24)], ids=["160x50", "80x24"])
+def test_overview_is_green(deployed: Act, person: Person, pve: Cluster, size: tuple[int, int]) -> None:
+    assert pve.guest(NAME).status == "running"
+    terminal = Terminal(shlex.join(person.argv(*readme("cockpit")[1:])), person.environment, str(person.homelab.path), size)
     try:
         terminal.wait("1 host, all well", 60)
         terminal.wait(f"{len(SERVICES)} services, all well", 60)
+        # every layer, the cluster with the guest that tofu made among them
+        shown = terminal.wait("all is well", 60)
+        assert not set("✕▲◌≠") & set(shown.split("Releases")[0].split("Overview")[1]), shown
     finally:
         terminal.end()
 

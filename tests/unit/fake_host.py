@@ -89,6 +89,8 @@ class FakeHost:
         self.lose_compose: CockpitError | None = None
         self.answer: dict[str, Any] = {}
         self.consists: Contents | None = None
+        self.stored: dict[str, Contents] = {}
+        """By closure."""
         self.running = self.profile = self.boot_default = ""
         self.add_generation(first, commit)
 
@@ -96,8 +98,10 @@ class FakeHost:
     def settings(self) -> HostSettings:
         return self._settings
 
-    async def contents(self) -> Contents:
+    async def contents(self, closure: str | None = None) -> Contents:
         self._call("contents")
+        if closure is not None:
+            return self.stored[closure]
         assert self.consists is not None, "nobody said what it consists of"
         return self.consists
 

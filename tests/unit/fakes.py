@@ -222,7 +222,7 @@ def homelab(names: Sequence[str] = ("alpha", "beta"), *, headless: bool = True, 
     work_tree, builder = GitWorkTree(settings.root), FakeBuilder()
     cockpit = Cockpit(
         settings=settings, user=UserSettings(), clock=clock, repository=repository,
-        fleet=Fleet(hosts, engines, repository, clock, audit, settings), deploy=Deploy(world), rollback=Rollback(world),
+        fleet=Fleet(hosts, engines, repository, clock, audit), deploy=Deploy(world), rollback=Rollback(world),
         resume=Resume(world), attach=Attach(world), releases=(releases := Releases(world, builder)),
         read_only=ReadOnly(world, releases), gate=gate, audit=audit, runs=Runs(clock), who="ada", origin="laptop",
         bootstrap=cast(Any, None),

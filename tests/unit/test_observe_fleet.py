@@ -7,8 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from cockpit.actions.run import always
 from cockpit.actions.status import status
+from cockpit.domain.contents import Contents, ProjectContents, ServiceContents
 from cockpit.domain.errors import BuildFailed, Exit, Unreachable
 from cockpit.domain.hosts import Hold, Result
+from cockpit.domain.plan import Change
 from cockpit.domain.services import LogGap, LogItem, LogLine
 from tests.unit.fakes import START, homelab, sha, until
 
@@ -82,15 +84,36 @@ async def test_a_release_that_is_running() -> None:
 
 async def test_a_difference_of_two_generations() -> None:
     lab = homelab()
-    lab.repository.files[sha("a"), "compose/core/compose.yaml"] = b"services:\n  web:\n    image: web:1\n"
-    lab.repository.files[sha("b"), "compose/core/compose.yaml"] = b"services:\n  web:\n    image: web:2\n"
     await lab.cockpit.fleet.refresh()
+    facts = lab.cockpit.fleet.hosts["alpha"].latest.value
+    assert facts is not None
+    old, new = (next(g.closure.path for g in facts.generations if g.number == number) for number in (140, 141))
+    path = "/nix/store/" + "a" * 32 + "-"
+
+    def consists(closure: str, version: str, cockpit: bool = True) -> Contents:
+        web = ProjectContents(
+            secrets={"db-password": f"{path}{version}"}, services={"web": ServiceContents(image=f"web:{version}")}
+        )
+        gone = {"gone": ProjectContents(services={"old": ServiceContents(image="old:1")})} if version == "1" else {}
+        paths = (f"{path}openssl-3.0.{version}", f"{path}e-0123456789a{version}")
+        return Contents("alpha", closure, paths=paths, has_cockpit=cockpit, projects={"core": web} | gone if cockpit else {})
+
+    lab.hosts["alpha"].stored = {old: consists(old, "1"), new: consists(new, "2")}
     diff = await lab.cockpit.fleet.diff("alpha", 140, 141)
+    # files of the release are no packages
     assert [(p.name, p.new) for p in diff.packages] == [("openssl", "3.0.2")]
-    (service,) = diff.services
-    assert (service.service, service.old_image, service.new_image) == ("web", "web:1", "web:2")
+    assert [(s.project, s.service, s.change, s.old_image, s.new_image) for s in diff.services] == [
+        ("core", "web", Change.RECREATE, "web:1", "web:2"),
+        ("gone", "old", Change.REMOVE, "old:1", None),
+    ]
     assert [c.subject for c in diff.commits] == ["Add the proxy"] and diff.left_out == ()
-    assert [(s.name, s.change) for s in diff.secrets] == [("db-password", "changed")]
+    assert [(s.name, s.change) for s in diff.secrets] == [("db-password", "file changed")]
+    assert diff.compared and diff.notes == ()
+
+    lab.hosts["alpha"].stored[old] = consists(old, "1", cockpit=False)
+    bare = await lab.cockpit.fleet.diff("alpha", 140, 141)
+    assert (bare.compared, bare.services, bare.secrets) == (False, (), ())
+    assert bare.packages == diff.packages and bare.notes == ("services and secrets: generation 140 knows nothing of them",)
 
 
 async def test_logs_of_several_hosts_are_one_stream() -> None:

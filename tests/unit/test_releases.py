@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cockpit.actions import comparing
 from cockpit.adapters.nixos.contents import built
 from cockpit.adapters.nixos.local import ContentsBuilder
 from cockpit.adapters.nixos.shapes import project_contents
 from cockpit.cli import parser
 from cockpit.cli.main import run
 from cockpit.cli.output import Pipe
+from cockpit.domain import comparing
 from cockpit.domain.contents import MOST_BYTES, Contents, Kernel, ProjectContents, ReleaseFile, ServiceContents, decode, encode
 from cockpit.domain.errors import BuildFailed, Exit, UsageError
 from cockpit.domain.events import Outcome

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from cockpit.adapters.nixos import questions
-from cockpit.adapters.nixos.contents import running
+from cockpit.adapters.nixos.contents import built, running
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.closures import package_changes
 from cockpit.domain.containers import Lifecycle
-from cockpit.domain.contents import Contents
+from cockpit.domain.contents import Contents, is_store_path
 from cockpit.domain.errors import (
     BY_EXIT,
     BuildFailed,
@@ -52,6 +52,7 @@ class NixosHost:
         self._clock = clock
         self._program = TRANSACTION
         self._diffs: dict[tuple[str, str], tuple[PackageChange, ...]] = {}
+        self._contents: dict[str, Contents] = {}
 
     @property
     def settings(self) -> HostSettings:
@@ -221,8 +222,14 @@ class NixosHost:
             self._diffs[old, new] = tuple(package_changes(left.split(), right.split()))
         return self._diffs[old, new]
 
-    async def contents(self) -> Contents:
-        return await running(self._settings.name, self._asked)
+    async def contents(self, closure: str | None = None) -> Contents:
+        if closure is None:
+            return await running(self._settings.name, self._asked)
+        if closure not in self._contents:
+            if not is_store_path(closure):
+                raise Refused(f"{closure!r} is no store path")
+            self._contents[closure] = await built(self._settings.name, self._asked, closure)
+        return self._contents[closure]
 
     async def _asked(self, script: bytes, *words: str) -> bytes:
         """Output of a script that only reads, run by the shell there."""

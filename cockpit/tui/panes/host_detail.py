@@ -74,6 +74,8 @@ def service_lines(changes: Sequence[ServiceChange], compact: bool = False, verb:
 
 
 def _middle(diff: GenerationDiff) -> list[Line]:
+    if not diff.compared:
+        return [t("Services", "text b") + t("  not compared", "muted")]
     affected = sum(1 for c in diff.services if c.change is not Change.KEEP)
     out = [t("Services", "text b") + t(f"  {affected} affected" if affected else "  none affected", "muted"), EMPTY]
     out += service_lines(diff.services) or [gap(2) + t("all the same", "muted")]

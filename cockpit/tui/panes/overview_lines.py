@@ -232,7 +232,7 @@ def moment_lines(found: Sequence[Moment], cells: int, now: float) -> Iterator[Li
         tone = TONES.get(moment.shape, "muted")
         strong = moment.shape in "✕▲‖●↺"
         left = fit(t(units.age(now - moment.time), "muted"), 6, "r") + gap(2) + t(moment.shape, tone) + gap(2)
-        yield cut(left + fit(t(moment.kind, "muted"), 10) + t(moment.text, "text" if strong else "muted"), cells)
+        yield cut(left + fit(t(moment.kind, "muted"), 10) + gap(1) + t(moment.text, "text" if strong else "muted"), cells)
 
 
 def section(words: str, cells: int, right: Line = EMPTY) -> Line:
