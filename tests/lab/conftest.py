@@ -11,7 +11,7 @@ import pytest
 from tests.lab.controller import Controller
 from tests.lab.engine import Engine, missing
 from tests.lab.homelab import Homelab
-from tests.lab.host import LabHost
+from tests.lab.host import LabHost, of_this_run, sweep
 
 _numbers = iter(range(20, 250))
 
@@ -36,6 +36,7 @@ def _worker() -> int:
 def engine() -> Iterator[Engine]:
     handle = Engine()
     handle.start()
+    sweep()
     yield handle
     handle.stop()
 
@@ -44,7 +45,7 @@ def engine() -> Iterator[Engine]:
 def host(engine: Engine, request: pytest.FixtureRequest) -> Iterator[LabHost]:
     """A running host without a generation."""
     name = "lab-" + request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    made = LabHost.create(name, next(_numbers) + 60 * _worker())
+    made = LabHost.create(name, next(_numbers) + 60 * _worker(), of_this_run(name))
     yield made
     made.remove()
 

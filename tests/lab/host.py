@@ -125,6 +125,19 @@ def ensure_app_images(image: str) -> None:
                 )
 
 
+def of_this_run(name: str) -> str:
+    """A container's name that no other run of the tests on this machine has."""
+    return f"{name}-{os.getpid()}"
+
+
+def sweep() -> None:
+    """Removes hosts of runs that are no more, e.g. since they were killed."""
+    for name in run("docker", "ps", "-a", "--filter", "name=^lab-", "--format", "{{.Names}}").stdout.split():
+        pid = name.rpartition("-")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            run("docker", "rm", "-f", "-v", name, check=False)
+
+
 @dataclass
 class LabHost:
     """Use `LabHost.create`; `remove` ends it."""
@@ -134,24 +147,29 @@ class LabHost:
     folder: Path
     host_key: str = ""
     user: str = "cockpit"
+    container: str = ""
+    """What the engine calls it; `name` is what it calls itself."""
     _created: bool = field(default=False, repr=False)
 
+    def __post_init__(self) -> None:
+        self.container = self.container or self.name
+
     @classmethod
-    def create(cls, name: str, number: int) -> LabHost:
+    def create(cls, name: str, number: int, container: str = "") -> LabHost:
         """A running host at SUBNET.number, with a client key of its own; an old one of the same name is removed."""
         image = ensure_image()
         ensure_network()
         ensure_app_images(image)
-        run("docker", "rm", "-f", "-v", name, check=False)
-        host = cls(name, f"{SUBNET}.{number}", Path(tempfile.mkdtemp(prefix=f"cockpit-lab-{name}-")))
+        host = cls(name, f"{SUBNET}.{number}", Path(tempfile.mkdtemp(prefix=f"cockpit-lab-{name}-")), container=container)
+        run("docker", "rm", "-f", "-v", host.container, check=False)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(host.key), "-C", "lab")
         for attempt in range(number, number + 10):
             # another test run on this machine may have taken the address
             host.address = f"{SUBNET}.{attempt}"
-            done = run(*cls._argv(name, host.address, image), check=False)
+            done = run(*host._argv(image), check=False)
             if done.returncode == 0:
                 break
-            run("docker", "rm", "-f", "-v", name, check=False)
+            run("docker", "rm", "-f", "-v", host.container, check=False)
             if "in use" not in done.stderr:
                 raise RuntimeError(f"the lab host {name} could not be started: {done.stderr}")
         else:
@@ -161,9 +179,20 @@ class LabHost:
         host.authorise()
         return host
 
-    @staticmethod
-    def _argv(name: str, address: str, image: str) -> list[str]:
-        argv = ["docker", "run", "-d", "--name", name, "--hostname", name, "--network", NETWORK, "--ip", address]
+    def _argv(self, image: str) -> list[str]:
+        argv = [
+            "docker",
+            "run",
+            "-d",
+            "--name",
+            self.container,
+            "--hostname",
+            self.name,
+            "--network",
+            NETWORK,
+            "--ip",
+            self.address,
+        ]
         for capability in CAPABILITIES:
             argv += ["--cap-add", capability]
         for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
@@ -218,7 +247,7 @@ class LabHost:
         self, script: str, *, check: bool = True, stdin: str | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """A bash script as root, through the engine (works without a network)."""
-        return run("docker", "exec", "-i", self.name, "bash", "-c", script, check=check, timeout=timeout, stdin=stdin)
+        return run("docker", "exec", "-i", self.container, "bash", "-c", script, check=check, timeout=timeout, stdin=stdin)
 
     def out(self, script: str, timeout: float = 120) -> str:
         return self.exec(script, timeout=timeout).stdout.strip()
@@ -235,45 +264,60 @@ class LabHost:
 
     def kill(self) -> None:
         """The power cut (the page cache survives: what fsync promises is proved elsewhere)."""
-        run("docker", "kill", self.name)
+        run("docker", "kill", self.container)
 
     def start(self, ready: bool = True) -> None:
-        run("docker", "start", self.name)
+        run("docker", "start", self.container)
         if ready:
             self.wait_ready()
 
     def disconnect(self) -> None:
-        run("docker", "network", "disconnect", NETWORK, self.name)
+        run("docker", "network", "disconnect", NETWORK, self.container)
 
     def connect(self) -> None:
-        run("docker", "network", "connect", "--ip", self.address, NETWORK, self.name)
+        run("docker", "network", "connect", "--ip", self.address, NETWORK, self.container)
 
     def remove(self) -> None:
-        run("docker", "rm", "-f", "-v", self.name, check=False)
+        run("docker", "rm", "-f", "-v", self.container, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def load_images(self, *tags: str) -> None:
         """Images of the outer engine into the host's own."""
         with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as save:
-            argv = ["docker", "exec", "-i", self.name, "docker", "load", "-q"]
+            argv = ["docker", "exec", "-i", self.container, "docker", "load", "-q"]
             subprocess.run(argv, stdin=save.stdout, check=True, capture_output=True, timeout=120)
+
+    def copy(self, source: Path, target: str) -> None:
+        """A file or a folder of this machine, onto the host."""
+        run("docker", "cp", "-q", str(source), f"{self.container}:{target}")
+
+    def checkout(self, homelab: Homelab, folder: str = "/root/checkout") -> str:
+        """The newest commit in a clone on the host; the address of its flake."""
+        bundle = self.folder / "repo.bundle"
+        homelab.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
+        self.copy(bundle, "/root/repo.bundle")
+        self.exec(f"rm -rf {folder} && git clone -q /root/repo.bundle {folder} -b main && rm /root/repo.bundle")
+        return f"git+file://{folder}?rev={homelab.git('rev-parse', 'HEAD')}&dir=nix"
+
+    def rebuild(self, homelab: Homelab, system: str = "") -> str:
+        """What `nixos-rebuild switch` does of the newest commit, with nothing of cockpit; the first time it is what was booted.
+        The answer is the system that is current afterwards."""
+        attribute = f"nixosConfigurations.{system or homelab.host}.config.system.build.toplevel"
+        told = self.out(
+            f"""set -e
+            top=$(nix build --no-link --print-out-paths '{self.checkout(homelab)}#{attribute}')
+            nix-env -p /nix/var/nix/profiles/system --set "$top"
+            [ -e /run/booted-system ] || ln -sfT "$top" /run/booted-system
+            "$top/bin/switch-to-configuration" switch
+            echo "$top" """,
+            timeout=300,
+        )
+        return told.splitlines()[-1]
 
     def install(self, homelab: Homelab) -> str:
         """Generation 1, as an installer does it: built on the host from the repository, made profile and boot default, booted."""
-        bundle = self.folder / "repo.bundle"
-        homelab.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
-        run("docker", "cp", "-q", str(bundle), f"{self.name}:/root/repo.bundle")
-        commit = homelab.git("rev-parse", "HEAD")
         self.load_images("cockpit-lab/app:1", "cockpit-lab/app:2", "cockpit-lab/app:3")
-        self.exec(
-            f"""set -e
-            rm -rf /root/repo; git clone -q /root/repo.bundle /root/repo -b main
-            top=$(nix build --no-link --print-out-paths 'git+file:///root/repo?rev={commit}&dir=nix#nixosConfigurations.{homelab.host}.config.system.build.toplevel')
-            nix-env -p /nix/var/nix/profiles/system --set "$top"
-            ln -sfT "$top" /run/booted-system
-            "$top/bin/switch-to-configuration" switch
-            [ ! -e "$top/cockpit" ] || systemctl is-active --quiet cockpit-converge || systemctl start cockpit-converge
-            rm -rf /root/repo /root/repo.bundle""",
-            timeout=300,
-        )
-        return commit
+        top = self.rebuild(homelab)
+        self.exec(f"[ ! -e {top}/cockpit ] || systemctl is-active --quiet cockpit-converge || systemctl start cockpit-converge")
+        self.exec("rm -rf /root/checkout")
+        return homelab.git("rev-parse", "HEAD")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.homelab import IDLE, TOP, Homelab
-from tests.lab.host import LabHost, run
+from tests.lab.host import LabHost
 
 TOKEN = "cf-token-of-the-old-days"
 APP_KEY = "base64-of-many-bytes"
@@ -156,13 +156,10 @@ class OldHomelab(Homelab):
 
     def old_pipeline(self, host: LabHost) -> None:
         """What its workflow does on the host, as root: rebuild, copy, decrypt to the disk, `up` everything."""
-        bundle = host.folder / "old.bundle"
-        self.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
-        run("docker", "cp", "-q", str(bundle), f"{host.name}:/root/old.bundle")
+        host.checkout(self, "/tmp/homelab-iac")
         host.exec(
             """set -e
-            rm -rf /etc/nixos /tmp/homelab-iac; mkdir -p /etc/nixos
-            git clone -q /root/old.bundle /tmp/homelab-iac -b main
+            rm -rf /etc/nixos; mkdir -p /etc/nixos
             cp -r /tmp/homelab-iac/nixos/* /etc/nixos/
             top=$(nix build --no-link --print-out-paths 'path:/etc/nixos#nixosConfigurations.nixos.config.system.build.toplevel')
             nix-env -p /nix/var/nix/profiles/system --set "$top"

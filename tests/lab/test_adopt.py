@@ -12,7 +12,7 @@ import pytest
 from tests.lab import pipeline
 from tests.lab.controller import Controller, Done, assert_whole, attempts
 from tests.lab.engine import Engine
-from tests.lab.host import LabHost
+from tests.lab.host import LabHost, of_this_run
 from tests.lab.pipeline import APP_KEY, TOKEN, OldHomelab, containers
 
 TIMING = "    timing: {wait: 30s, stable: 1s, revert_after: 25s}\n"
@@ -388,7 +388,7 @@ def test_leaving_gives_back_files_and_a_deploy_takes_them_again(
 @pytest.mark.skipif(not (shutil.which("nix") and Path("/usr/bin/yq").exists()), reason="not installed: nix, yq")
 def test_a_system_that_is_built_here_by_a_user_with_sudo(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for a host without git: built on this machine, and what the host lacks is copied. By somebody who becomes root by sudo."""
-    other = LabHost.create("lab-adopt-bare", 235)
+    other = LabHost.create("lab-adopt-bare", 235, of_this_run("lab-adopt-bare"))
     try:
         made = pipeline.make(tmp_path / "repo", other)
         monkeypatch.setenv("NIX_CONFIG", "build-users-group =\nsandbox = false\nsubstituters =")

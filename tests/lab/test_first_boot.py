@@ -9,7 +9,7 @@ import pytest
 from tests.lab.controller import Controller
 from tests.lab.homelab import Homelab
 from tests.lab.host import LabHost
-from tests.lab.shipped import rebuild, shipped
+from tests.lab.shipped import shipped
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,7 @@ def homelab(host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Homelab:
     file = f"nix/hosts/{host.name}/default.nix"
     made.edit(file, "cockpit.root", "homelab.firstBoot = true;\n  cockpit.root")
     made.commit("what the image adds")
-    closure = rebuild(host, made)
-    host.exec(f"ln -sfT {closure} /run/booted-system")
+    host.rebuild(made)
     made.git("revert", "--no-edit", "HEAD")
     return made
 

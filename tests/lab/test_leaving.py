@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.controller import Controller
 from tests.lab.homelab import TOP, Homelab
-from tests.lab.host import LabHost, run
+from tests.lab.host import LabHost
 from tests.lab.pipeline import containers
 
 TOKEN = "battery-staple-1"
@@ -45,24 +45,9 @@ def gone(controller: Controller, host: LabHost, homelab: Homelab) -> dict[str, s
     homelab.write(f"nix/hosts/{host.name}.nix", kept.replace("networking.hostName", f"{blocks('nix')[0]}  networking.hostName"))
     homelab.git("rm", "-rq", "nix/cockpit", "cockpit.yaml")
     homelab.commit("without cockpit")
-    rebuild(host, homelab)
+    host.rebuild(homelab)
     host.exec(clear, check=True)
     return before
-
-
-def rebuild(host: LabHost, homelab: Homelab) -> None:
-    """nixos-rebuild switch, from a checkout on the host."""
-    bundle = host.folder / "left.bundle"
-    homelab.git("bundle", "create", "-q", str(bundle), "HEAD", "main")
-    run("docker", "cp", "-q", str(bundle), f"{host.name}:/root/left.bundle")
-    host.exec(
-        f"""set -e
-        rm -rf /root/checkout; git clone -q /root/left.bundle /root/checkout -b main
-        top=$(nix build --no-link --print-out-paths 'git+file:///root/checkout?dir=nix#nixosConfigurations.{host.name}.config.system.build.toplevel')
-        nix-env -p /nix/var/nix/profiles/system --set "$top"
-        "$top/bin/switch-to-configuration" switch""",
-        timeout=300,
-    )
 
 
 def up(host: LabHost) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.controller import Controller
 from tests.lab.homelab import TOP, Homelab
 from tests.lab.host import LabHost
-from tests.lab.shipped import flake_on_host, rebuild, shipped
+from tests.lab.shipped import shipped
 
 CONTAINERS = "docker ps -a --no-trunc --format '{{.Names}} {{.ID}}' | sort"
 STARTED = "docker inspect -f '{{.State.StartedAt}} {{.State.Pid}}' web-web-1"
@@ -76,7 +76,7 @@ def test_the_keys_of_the_site_open_the_accounts(host: LabHost) -> None:
 
 
 def test_the_image_is_built_by_its_address(homelab: Homelab, host: LabHost) -> None:
-    flake = flake_on_host(host, homelab)
+    flake = host.checkout(homelab)
     out = host.out(f"nix build --no-link --print-out-paths '{flake}#image-{host.name}'", timeout=300)
     assert host.out(f"ls {out}") == f"{host.name}.qcow2"
     assert host.out(f"nix eval --raw '{flake}#nixosConfigurations.{host.name}.config.system.build.images.template'") == out
@@ -114,7 +114,7 @@ def test_leaving_recreates_nothing(homelab: Homelab, host: LabHost) -> None:
     before = engine(host)
     homelab.edit(f"nix/hosts/{host.name}/default.nix", "cockpit.root", "cockpit.enable = false;\n  cockpit.root")
     homelab.commit("without cockpit")
-    closure = rebuild(host, homelab)
+    closure = host.rebuild(homelab)
     assert host.out("readlink -f /run/current-system") == closure
     assert host.exec("test -e /run/current-system/cockpit", check=False).returncode == 1
     assert host.exec("test -e /run/current-system/sw/bin/cockpit-transaction", check=False).returncode == 1

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from tests.lab import standins
 from tests.lab.engine import Engine
 from tests.lab.homelab import TOP, sops
-from tests.lab.host import LabHost, run
+from tests.lab.host import LabHost, of_this_run, run
 
 pytestmark = pytest.mark.skipif(bool(standins.missing()), reason=standins.missing())
 
@@ -91,14 +91,14 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     compose = Path(tmp_path_factory.mktemp("stack")) / "compose"
     shutil.copytree(TOP / "compose", compose)
     local = standins.ensure(standins.references(compose))
-    host = LabHost.create("lab-stack", 180)
+    host = LabHost.create("lab-stack", 180, of_this_run("lab-stack"))
     try:
         host.load_images(*sorted(set(local.values())))
         standins.write_locks(compose, local, int(host.out("stat -c %g /var/run/docker.sock")))
         authority = standins.write_certificate(compose, DOMAIN)
         environment = compose / "traefik/.env"
         environment.write_text(environment.read_text().replace("100.64.0.7", "127.0.0.1"))
-        run("docker", "cp", "-q", str(compose), f"{host.name}:/srv/compose")
+        host.copy(compose, "/srv/compose")
         host.exec("cat >/srv/authority.pem", stdin=authority)
         host.exec("docker network create proxy; docker network create --internal socket")
         secrets_of(host)
