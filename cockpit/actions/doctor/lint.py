@@ -72,7 +72,7 @@ def open_ports(project: Project) -> Iterator[Finding]:
     why = "docker publishes past the firewall; what the engine's own default address is decides who sees it"
     for service in project.services:
         for port in ports(project, service):
-            if port.ip in ("", "0.0.0.0", "::", "*"):  # noqa: S104 - looked for, not listened on
+            if port.everywhere:
                 published = port.published or "a free port"
                 yield warn(
                     f"{service.name}: port {published} is published on every address",
@@ -119,7 +119,6 @@ def binds(project: Project) -> Iterator[Finding]:
 def health(project: Project) -> Iterator[Finding]:
     for service in project.services:
         check = service.node.get("healthcheck")
-        image = image_of(project.filled(service.image))
         if service.oneshot:  # it ends: nothing to be healthy
             continue
         if check.get("disable").true or check.get("test").text == "NONE":
@@ -130,9 +129,7 @@ def health(project: Project) -> Iterator[Finding]:
                 project.file,
                 service.at("healthcheck"),
             )
-        elif not check.there and not (
-            image is not None and image.key.removeprefix(f"{HUB}/") in (*BRING_THEIR_OWN, *NOT_CHECKED)
-        ):
+        elif not check.there and not _known(image_of(project.filled(service.image))):
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",

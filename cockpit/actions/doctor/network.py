@@ -148,8 +148,8 @@ async def routes(context: Context, host: HostSettings) -> tuple[str, int, tuple[
         for service in project.services:
             for published in ports(project, service):
                 if published.target == "443" and published.published.isdigit() and not address:
-                    open_ = published.ip in ("", "0.0.0.0", "::")  # noqa: S104 - looked for, not listened on
-                    address, port = host.hostname if open_ else published.ip, int(published.published)
+                    address = host.hostname if published.everywhere else published.ip
+                    port = int(published.published)
             for label, value, _ in words(service.node.get("labels")):
                 if label.startswith("traefik.http.routers.") and label.endswith(".rule"):
                     for rule in _HOST.findall(project.filled(value)):

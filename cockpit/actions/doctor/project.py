@@ -36,8 +36,11 @@ class Port(Struct, frozen=True):
     published: str
     target: str
     line: int
-    plain: str
-    """As it is written."""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is published on every address of the host."""
+        return self.ip in ("", "0.0.0.0", "::", "*")  # noqa: S104 - looked for, not listened on
 
 
 class Mount(Struct, frozen=True):
@@ -185,14 +188,14 @@ def ports(project: Project, service: Service) -> Iterator[Port]:
             published = project.filled(item.get("published").text)
             if published:
                 ip = project.filled(item.get("host_ip").text)
-                yield Port(ip, published, item.get("target").text, item.line, f"{published}:{item.get('target').text}")
+                yield Port(ip, published, item.get("target").text, item.line)
             continue
         text = project.filled(item.text).partition("/")[0]
         match = re.fullmatch(r"(?:(\[[^\]]*\]|\$\{[^}]*\}|[^:]*):)?([^:]*):([^:]+)", text)
         if match is None:  # CONTAINER alone: a port of every address that the engine picks
-            yield Port("", "", text, item.line, item.text)
+            yield Port("", "", text, item.line)
         else:
-            yield Port((match[1] or "").strip("[]"), match[2], match[3], item.line, item.text)
+            yield Port((match[1] or "").strip("[]"), match[2], match[3], item.line)
 
 
 def mounts(project: Project, service: Service) -> Iterator[Mount]:
