@@ -11,12 +11,12 @@ from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.hosts import Generation
 from cockpit.domain.plan import Change, PackageChange, SecretChange, ServiceChange
 from cockpit.domain.repository import Commit
+from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK
 from cockpit.domain.settings import ProjectSettings, Settings
 from cockpit.ports import Host, Repository
 
 _SERVICE = re.compile(r"^  ([A-Za-z0-9][A-Za-z0-9_.-]*):\s*(?:#.*)?$")
 _IMAGE = re.compile(r"^\s{4,}image:\s*[\"']?([^\s\"'#]+)")
-COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "compose.lock.yaml")
 
 
 class GenerationDiff(Struct, frozen=True):
@@ -97,7 +97,7 @@ async def _services(repository: Repository, projects: Iterable[ProjectSettings],
 async def _images(repository: Repository, commit: str, project: ProjectSettings) -> dict[str, str]:
     """service -> image, as the compose files of a commit write them in block style; the lock file's wins."""
     images: dict[str, str] = {}
-    for name in COMPOSE:
+    for name in (*COMPOSE_FILES, COMPOSE_LOCK):
         path = f"{project.source.rstrip('/')}/{name}"
         try:
             content = await repository.read(commit, path)

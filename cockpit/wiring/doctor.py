@@ -18,6 +18,7 @@ from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.settings import Settings, UserSettings
 from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
+from cockpit.wiring import upkeep
 
 
 def doctor(
@@ -42,6 +43,7 @@ def doctor(
             tree=tree,
             keyring=SopsKeyring(settings.root, user.identity, SopsStore(settings.root, user.identity)),
             secrets=secrets,
+            lock=upkeep.lock(settings, user, tree),
             hosts=hosts,
             checkups={name: later(partial(NixosCheckup, connection)) for name, connection in connections.items()},
             engines=engines,

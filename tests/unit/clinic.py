@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from cockpit import config
 from cockpit.actions.doctor import CHECKS, Context, examine
 from cockpit.actions.doctor.table import BY_ID
+from cockpit.actions.lock import Lock
+from cockpit.adapters.compose_files import ComposeYaml
 from cockpit.domain.checkup import (
     Certificate,
     EngineCheckup,
@@ -45,6 +47,7 @@ from cockpit.domain.settings import (
 )
 from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
 from cockpit.ports.doctor import CheckupHost, Keyring
+from cockpit.ports.upkeep import Registry
 from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")
@@ -167,6 +170,9 @@ class FakeTree:
         if path not in self.files:
             raise UsageError(f"{path} cannot be read", "it is not there")
         return Content(path, self.files[path])
+
+    async def read_many(self, paths: Sequence[str], most: int) -> dict[str, bytes]:
+        return {path: self.files[path] for path in paths if path in self.files}
 
 
 class FakeMachine:
@@ -375,6 +381,9 @@ class Clinic:
         context.tree = cast(WorkTree, tree)
         context.keyring = cast(Keyring, self.keyring)
         context.secrets = cast(SecretStore, FakeStore(self.keyring.all, mine))
+        if self.settings is not None:
+            registry = cast(Registry, None)  # nobody asks it: a lock is only compared
+            context.lock = Lock(self.settings.projects, context.tree, ComposeYaml(), registry, observes=True)
         context.hosts = {"alpha": cast(Host, SimpleNamespace(facts=facts))}
         context.engines = {"alpha": cast(ContainerEngine, SimpleNamespace(services=services))}
         context.checkups = {"alpha": cast(CheckupHost, self.host)}

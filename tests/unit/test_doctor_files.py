@@ -111,14 +111,12 @@ SPOILT = (
         "compose.images", compose("traefik:v3.7.9", "traefik:latest"), WARN, "traefik:latest has no version", "cockpit lock web"
     ),
     Spoilt("compose.lock", gone("compose/web/compose.lock.yaml"), NOTE, "not pinned by digest", "cockpit lock"),
-    Spoilt(
-        "compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is for traefik:v3.7.9, not traefik:v3.8.0"
-    ),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is not for traefik:v3.8.0"),
     Spoilt(
         "compose.lock",
         edit("compose/web/compose.lock.yaml", "socket-proxy:\n", "proxy:\n"),
         WARN,
-        "socket-proxy is not in the lock",
+        "socket-proxy: wollomatic/socket-proxy:1.13.1 is not in the lock",
     ),
     Spoilt("compose.privilege", compose(ADDED, f"{ADDED}    privileged: true\n"), WARN, "traefik: is privileged"),
     Spoilt("compose.privilege", compose(ADDED, f"{ADDED}    network_mode: host\n"), NOTE, "in the host's network"),
@@ -214,6 +212,26 @@ async def test_keys_and_images_of_the_lock_with_registries_and_digests() -> None
     assert await clinic.look("compose.lock") == await clinic.look("compose.images") == ()
     clinic.edit(COMPOSE_FILE, "registry.lan:5000/traefik:v3", f"registry.lan:5000/traefik@{DIGEST}")
     assert await clinic.look("compose.images") == ()
+
+
+async def test_an_override_counts_as_for_cockpit_lock_and_compose() -> None:
+    clinic = Clinic()
+    clinic.write("compose/web/compose.override.yaml", "services:\n  whoami: {image: traefik/whoami:v1}\n")
+    clinic.edit("compose/web/compose.lock.yaml", "services:\n", f"services:\n  whoami: {{image: traefik/whoami:v1@{DIGEST}}}\n")
+    assert await clinic.look("compose.lock") == await clinic.look("compose.config") == ()
+    given = [word.rpartition("/")[2] for word in clinic.machine.asked[-1] if word.endswith(".yaml")]
+    assert given == ["compose.yaml", "compose.override.yaml", "compose.lock.yaml"]
+    clinic.edit("compose/web/compose.override.yaml", "whoami:v1", "whoami:v2")
+    assert [(f.level, f.what) for f in await clinic.look("compose.lock")] == [
+        (FAIL, "whoami: the lock is not for traefik/whoami:v2")
+    ]
+
+
+async def test_a_lock_that_is_no_yaml_is_told_with_its_place() -> None:
+    clinic = Clinic()
+    clinic.write("compose/web/compose.lock.yaml", "services: {\n")
+    (found,) = await clinic.look("compose.lock")
+    assert found.level is FAIL and "compose/web/compose.lock.yaml:2 does not parse" in found.what
 
 
 NASTY = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from cockpit.actions.doctor.project import LOCK, Project, Service, env_files, mounts, ports, variables, words
+from cockpit.actions.doctor.project import Project, Service, env_files, mounts, ports, variables, words
 from cockpit.domain import images
 from cockpit.domain.errors import SettingsError, UsageError
 from cockpit.domain.findings import Finding, fail, note, warn
-from cockpit.domain.images import HUB, Image
+from cockpit.domain.images import HUB, Fit, Image, LockRow
+from cockpit.domain.services import COMPOSE_LOCK
 from cockpit.domain.settings import EnvSecrets
 
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
@@ -215,37 +216,23 @@ def tags(project: Project) -> Iterator[Finding]:
             )
 
 
-def lock(project: Project) -> Iterator[Finding]:
-    file, fix = f"{project.folder}/{LOCK}", f"cockpit lock {project.name}"
-    if project.lock_error:
-        yield fail(f"{LOCK} cannot be read", project.lock_error, fix, file)
+def lock(project: Project, rows: Iterable[LockRow]) -> Iterator[Finding]:
+    """By what `cockpit lock --check` finds."""
+    file, fix = f"{project.folder}/{COMPOSE_LOCK}", f"cockpit lock {project.name}"
+    told = [row for row in rows if row.fit in (Fit.MISSING, Fit.STALE)]
+    if told and COMPOSE_LOCK not in project.paths:
+        why = "a tag can move between two deploys"
+        yield note(f"{project.name}: images are not pinned by digest", why, "cockpit lock", project.file)
         return
-    named = {s.name: image_of(s.image) for s in project.services if s.image and "$" not in s.image}  # others are not locked
-    wanted = {name: image for name, image in named.items() if image is not None and not image.digest}
-    if project.lock is None:
-        if wanted:
-            yield note(
-                f"{project.name}: images are not pinned by digest",
-                "a tag can move between two deploys",
-                "cockpit lock",
-                project.file,
-            )
-        return
-    locked = {name: (node.get("image").text, line) for name, line, node in project.lock.get("services").merged()}
-    known = {service.name for service in project.services}
-    for name, image in wanted.items():
-        found, line = locked.get(name, ("", 0))
-        there = image_of(found)
-        if not found:
-            yield warn(f"{name} is not in the lock", "its tag can move between two deploys", fix, file)
-        elif there is None or not there.digest:
-            yield warn(f"{name}: the lock has no digest", found, fix, file, line)
-        elif (there.key, there.tag) != (image.key, image.tag):
+    for row in told:
+        name, image = ", ".join(row.services), f"{row.image}:{row.new_tag}"
+        if row.why:
+            yield fail(f"{name}: in the lock, and no service", "compose would make one of it, or refuse", fix, file)
+        elif row.fit is Fit.MISSING:
+            yield warn(f"{name}: {image} is not in the lock", "its tag can move between two deploys", fix, file)
+        else:
             why = "the lock wins: the change in the compose file does nothing"
-            yield fail(f"{name}: the lock is for {there.tagged}, not {image.tagged}", why, fix, file, line)
-    for name, (_, line) in locked.items():
-        if name not in known:
-            yield fail(f"{name} is in the lock and no service", "compose would make one of it, or refuse", fix, file, line)
+            yield fail(f"{name}: the lock is not for {image}", why, fix, file)
 
 
 def socket(project: Project) -> Iterator[Finding]:

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from cockpit.actions.doctor.context import Context
-from cockpit.actions.doctor.repository import COMPOSE_FILES
 from cockpit.domain.errors import CockpitError, Complaint, SettingsError
 from cockpit.domain.marked import Node
+from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK, COMPOSE_OVERRIDES
 from cockpit.domain.settings import ProjectSettings
 
-LOCK = "compose.lock.yaml"
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+])?(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}|(?P<bare>[A-Za-z_]\w*))"
 )
@@ -80,8 +79,6 @@ class Project(Struct, frozen=True):
     """What its `.env` sets."""
     paths: tuple[str, ...]
     """Files below its folder, relative to it."""
-    lock: Node | None = None
-    lock_error: str = ""
 
     @property
     def name(self) -> str:
@@ -90,6 +87,13 @@ class Project(Struct, frozen=True):
     @property
     def folder(self) -> str:
         return self.settings.source
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """What compose is given, relative to the repository's top: its file, the override and the lock where they are."""
+        override = next((file for file in COMPOSE_OVERRIDES if file in self.paths), "")
+        lock = COMPOSE_LOCK if COMPOSE_LOCK in self.paths else ""
+        return (self.file, *(f"{self.folder}/{file}" for file in (override, lock) if file))
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -138,14 +142,8 @@ async def load(context: Context, name: str) -> Project | SettingsError | None:
             return error
         except CockpitError:
             return None
-        lock, lock_error = None, ""
-        if LOCK in paths:
-            try:
-                lock, _ = await context.yaml(f"{source}/{LOCK}")
-            except CockpitError as error:
-                lock_error = error.why or error.what
         text = await context.text_of(f"{source}/.env")
-        return Project(settings, f"{source}/{file}", node, complaints, dict(dotenv(text or "")), paths, lock, lock_error)
+        return Project(settings, f"{source}/{file}", node, complaints, dict(dotenv(text or "")), paths)
 
     return await context.once(("project", name), read)
 
