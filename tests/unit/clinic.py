@@ -34,6 +34,7 @@ from cockpit.domain.errors import CockpitError, SecretError, Unreachable, UsageE
 from cockpit.domain.files import Content, Entry, WorkStatus
 from cockpit.domain.findings import Finding, Level
 from cockpit.domain.hosts import Closure, Disk, HostFacts
+from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import ServicesSnapshot
 from cockpit.domain.settings import (
@@ -52,7 +53,7 @@ from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "h" * 43
-ADA, RECOVERY, EXAMPLE = ("age1" + letter * 58 for letter in "arx")
+ADA, RECOVERY = ("age1" + letter * 58 for letter in "ar")
 FINGERPRINT = ":".join(["AB"] * 32)
 DIGEST = "sha256:" + "0" * 64
 NAME = "gotify.home.test"
