@@ -331,7 +331,7 @@ class Clinic:
             "compose/web/dynamic/security.yaml": "http: {}\n",
             "nix/flake.nix": FLAKE,
             "nix/flake.lock": json.dumps(lock),
-            "nix/hosts/alpha/default.nix": "{ boot.loader.systemd-boot.configurationLimit = 15; }\n",
+            "nix/hosts/alpha/default.nix": "{ boot.loader.systemd-boot.configurationLimit = 20; }\n",
             "nix/hosts/alpha/site.nix": SITE,
             "tofu/main.tf": TOFU,
             "tofu/.terraform.lock.hcl": 'provider "registry.opentofu.org/telmate/proxmox" {\n  version = "3.0.2-rc09"\n}\n',

@@ -145,7 +145,14 @@ SPOILT = (
         "nix/hosts/alpha/site.nix:2",
     ),
     Spoilt("nix.site", edit("nix/hosts/alpha/site.nix", '"alpha"', '"homelab"'), WARN, "hostName is homelab"),
-    Spoilt("nix.boot", edit("nix/hosts/alpha/default.nix", "= 15", "= 5"), NOTE, "the boot menu has 5 generations"),
+    Spoilt("nix.boot", edit("nix/hosts/alpha/default.nix", "= 20", "= 99"), NOTE, "up to 99 generations on /boot"),
+    Spoilt(
+        "nix.boot",
+        edit("nix/hosts/alpha/default.nix", "= 20", "= 10"),
+        WARN,
+        "the boot menu has 10 generations, and cockpit keeps 15",
+        "configurationLimit = 20",
+    ),
     # tofu, workflows
     Spoilt("tofu.pins", edit("tofu/main.tf", '"3.0.2-rc09"', '"~> 3.0"'), WARN, "not pinned exactly"),
     Spoilt("tofu.pins", edit("tofu/main.tf", '      version = "3.0.2-rc09"\n', ""), FAIL, "proxmox has no version"),
