@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.actions.doctor import CHECKS, examine
-from cockpit.domain.settings import EnvSecrets
-from tests.unit.clinic import DIGEST, Clinic
+from cockpit.domain.settings import EnvSecrets, SecretStyle
+from tests.unit.clinic import ADA, DIGEST, HOST_KEY, RECOVERY, Clinic, sealed
 from tests.unit.fake_clock import START
 from tests.unit.spoilt import (
     ADDED,
@@ -219,6 +220,39 @@ async def test_keys_and_images_of_the_lock_with_registries_and_digests() -> None
     assert await clinic.look("compose.lock") == await clinic.look("compose.images") == ()
     clinic.edit(COMPOSE_FILE, "registry.lan:5000/traefik:v3", f"registry.lan:5000/traefik@{DIGEST}")
     assert await clinic.look("compose.images") == ()
+
+
+ENCRYPTED = sealed("TAILNET_IP=1\nDOMAIN=1\n", ADA, RECOVERY, HOST_KEY).replace(b"=1", b"=ENC[AES256_GCM,data:x,iv:y]")
+
+
+@pytest.mark.parametrize("name", [".env", ".env.enc"])
+@pytest.mark.parametrize("names", [True, False], ids=["names", "binary"])
+async def test_what_is_encrypted_is_taken_for_set_and_no_value_is_made_of_it(name: str, names: bool) -> None:
+    clinic = Clinic()
+    assert clinic.settings is not None
+    style = SecretStyle.SIDECAR if name.endswith(".enc") else SecretStyle.FILE
+    clinic.settings = replace(clinic.settings, secret_style=style)
+    clinic.files.pop("compose/web/.env")
+    clinic.write(f"compose/web/{name}", ENCRYPTED if names else b'{\n"data": "ENC[...]"}\n' + ENCRYPTED[ENCRYPTED.index(b"#") :])
+    for check in CHECKS:
+        if check.id == "compose.config":
+            assert [f.what for f in await clinic.look(check.id)] == ["web: files of it are encrypted"]
+        elif check.id == "certificates.routers":
+            assert [(f.level, f.what) for f in await clinic.look(check.id)] == [(SKIPPED, "1 name cannot be told")]
+        elif check.id.startswith(("compose.", "mesh.")):
+            assert await clinic.look(check.id) == (), check.id
+    if names:
+        clinic.write(f"compose/web/{name}", ENCRYPTED.replace(b"TAILNET_IP", b"OTHER"))
+        assert [f.what for f in await clinic.look("compose.variables")] == ["TAILNET_IP is not set"]
+
+
+async def test_a_file_that_a_sidecar_stands_for_is_there() -> None:
+    clinic = Clinic()
+    assert clinic.settings is not None
+    clinic.files["compose/web/traefik.env.enc"] = clinic.files.pop("compose/web/traefik.env")
+    assert [f.what for f in await clinic.look("compose.files")] == ["traefik: there is no traefik.env in compose/web"]
+    clinic.settings = replace(clinic.settings, secret_style=SecretStyle.SIDECAR)
+    assert await clinic.look("compose.files") == ()
 
 
 async def test_an_override_counts_as_for_cockpit_lock_and_compose() -> None:

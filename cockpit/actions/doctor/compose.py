@@ -81,6 +81,8 @@ async def _config(context: Context) -> Found:
 
 async def _said(context: Context, argv: tuple[str, ...], project: Project) -> list[Finding]:
     """Warnings and the error of `docker compose config`. It prints names and paths, no values."""
+    if project.sealed:
+        return [skipped(f"{project.name}: files of it are encrypted", "docker compose would miss what the host decrypts for it")]
     folder = context.homelab.root / project.folder
     named = [word for file in project.merged for word in ("-f", str(context.homelab.root / file))]
     command = (*argv, "--project-directory", str(folder), "-p", project.name, *named, "config", "--quiet")

@@ -154,7 +154,7 @@ def environment(project: Project) -> Iterator[Finding]:
             if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/")):
                 yield told(f"{service.name}: {name} is a secret in the environment", why, fix, project.file, line)
     for name, value in project.variables.items():
-        if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/", "ENC[")):
+        if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/")):
             yield fail(
                 f"{name} is a secret in plain text", "whoever reads the repository reads it", fix, f"{project.folder}/.env"
             )
@@ -308,7 +308,7 @@ def unset(project: Project) -> Iterator[Finding]:
     told: set[str] = set()
     for variable in variables(project.node):
         value = project.variables.get(variable.name)
-        here = value is not None and (value != "" or not variable.how.startswith(":"))
+        here = project.hides(variable.name) or (value is not None and (value != "" or not variable.how.startswith(":")))
         if here or variable.how.endswith(("-", "+")) or variable.name in told:
             continue
         told.add(variable.name)

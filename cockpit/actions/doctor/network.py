@@ -23,7 +23,7 @@ KEY_SOON = 14
 MOST_NAMES = 8
 """Names of a server that are asked for one by one."""
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
-_NAME = re.compile(r"[`\"']([A-Za-z0-9*._-]+)[`\"']")
+_NAME = re.compile(r"[`\"']([A-Za-z0-9*._${}-]+)[`\"']")
 
 
 def days_left(context: Context, moment: float) -> int:
@@ -153,12 +153,15 @@ async def routes(context: Context, host: HostSettings) -> tuple[str, int, tuple[
             for label, value, _ in words(service.node.get("labels")):
                 if label.startswith("traefik.http.routers.") and label.endswith(".rule"):
                     for rule in _HOST.findall(project.filled(value)):
-                        names |= dict.fromkeys(name for name in _NAME.findall(rule) if "$" not in name)
+                        names |= dict.fromkeys(_NAME.findall(rule))
     return address, port, tuple(names)
 
 
 async def _routers(context: Context, host: HostSettings) -> Found:
-    address, port, names = await routes(context, host)
+    address, port, routed = await routes(context, host)
+    unknown, names = [name for name in routed if "$" in name], [name for name in routed if "$" not in name]
+    if unknown:
+        yield skipped(f"{several(len(unknown), 'name')} cannot be told", f"not set, or encrypted: {', '.join(unknown[:3])}")
     if not names:
         return
     if not address or "$" in address:

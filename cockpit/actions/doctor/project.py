@@ -11,8 +11,9 @@ from cockpit.actions.doctor.context import Context
 from cockpit.domain.errors import CockpitError, Complaint, SettingsError
 from cockpit.domain.marked import Node
 from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK, COMPOSE_OVERRIDES
-from cockpit.domain.settings import ProjectSettings
+from cockpit.domain.settings import ProjectSettings, SecretStyle
 
+SIDECAR = ".enc"
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+])?(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}|(?P<bare>[A-Za-z_]\w*))"
 )
@@ -76,9 +77,13 @@ class Project(Struct, frozen=True):
     node: Node
     complaints: tuple[Complaint, ...]
     variables: Mapping[str, str]
-    """What its `.env` sets."""
+    """What its `.env` sets, as far as it is plain text."""
     paths: tuple[str, ...]
-    """Files below its folder, relative to it."""
+    """Files below its folder, relative to it; NAME for a sidecar NAME.enc, as a host has it."""
+    sealed: bool = False
+    """Its `.env`, or a sidecar, is encrypted: compose cannot read the project here."""
+    hidden: frozenset[str] | None = frozenset()
+    """What its `.env` sets to values that are encrypted; None where not even the names are legible."""
 
     @property
     def name(self) -> str:
@@ -100,13 +105,19 @@ class Project(Struct, frozen=True):
         found = self.node.get("services")
         return tuple(Service(name, line, node) for name, line, node in found.pairs if name != "<<")
 
+    def hides(self, name: str) -> bool:
+        """Whether a variable is set, or may be, to what cannot be seen here."""
+        return name not in self.variables and (self.hidden is None or name in self.hidden)
+
     def filled(self, text: str) -> str:
-        """With its variables; one that nobody sets is left as it stands."""
+        """With its variables; one that nobody sets, and one that is encrypted, is left as it stands."""
 
         def value(match: re.Match[str]) -> str:
             if match["dollar"]:
                 return "$"
             name, how = match["name"] or match["bare"], match["how"] or ""
+            if self.hides(name):
+                return match[0]
             found = self.variables.get(name)
             if found is not None and (found or not how.startswith(":")):
                 return match["rest"] if how.endswith("+") else found
@@ -142,10 +153,31 @@ async def load(context: Context, name: str) -> Project | SettingsError | None:
             return error
         except CockpitError:
             return None
-        text = await context.text_of(f"{source}/.env")
-        return Project(settings, f"{source}/{file}", node, complaints, dict(dotenv(text or "")), paths)
+        sidecars = _sidecars(context, paths)
+        env = f"{source}/.env{SIDECAR if '.env' in sidecars else ''}"
+        data, store = await context.bytes_of(env) or b"", context.secrets
+        set_ = dict(dotenv(data.decode("utf-8", "replace")))
+        encrypted = store is not None and store.is_encrypted(env, data)
+        hidden = frozenset(name for name in set_ if not name.startswith("sops_")) if encrypted else frozenset[str]()
+        return Project(
+            settings,
+            f"{source}/{file}",
+            node,
+            complaints,
+            {} if encrypted else set_,
+            (*paths, *sidecars),
+            bool(sidecars) or encrypted,
+            hidden if hidden or not encrypted else None,
+        )
 
     return await context.once(("project", name), read)
+
+
+def _sidecars(context: Context, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """What a host has in the place of NAME.enc."""
+    if context.homelab.secret_style is not SecretStyle.SIDECAR:
+        return ()
+    return tuple(path.removesuffix(SIDECAR) for path in paths if path.endswith(SIDECAR) and path != SIDECAR and "/" not in path)
 
 
 def dotenv(text: str) -> Iterator[tuple[str, str]]:
