@@ -11,14 +11,11 @@ from msgspec import Struct
 from cockpit.domain import images
 from cockpit.domain.errors import CockpitError, Refused, UsageError
 from cockpit.domain.images import ComposeService, Fit, Image, LockRow
+from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK, COMPOSE_OVERRIDES
 from cockpit.domain.settings import ProjectSettings
 from cockpit.ports import WorkTree
 from cockpit.ports.upkeep import ComposeFiles, Registry
 
-LOCK = "compose.lock.yaml"
-BASES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-OVERRIDES = ("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml")
-"""As compose looks for them, and as a release of a host is built."""
 MOST_BYTES = 1 << 20
 AT_ONCE = 4
 """Questions to registries."""
@@ -97,12 +94,12 @@ class Lock:
 
     async def _find(self, name: str) -> Found:
         source = self._projects[name].source.removeprefix("./").rstrip("/")
-        paths = [f"{source}/{file}" for file in (*BASES, *OVERRIDES, LOCK)]
+        paths = [f"{source}/{file}" for file in (*COMPOSE_FILES, *COMPOSE_OVERRIDES, COMPOSE_LOCK)]
         there = await self._tree.read_many(paths, MOST_BYTES)
-        base = next((path for path in paths[: len(BASES)] if path in there), None)
+        base = next((path for path in paths[: len(COMPOSE_FILES)] if path in there), None)
         if base is None:
             raise UsageError(f"project {name}: {source} has no compose.yaml")
-        override = [path for path in paths[len(BASES) : -1] if path in there][:1]
+        override = [path for path in paths[len(COMPOSE_FILES) : -1] if path in there][:1]
         files = tuple((path, there[path]) for path in (base, *override))
         lock = there.get(paths[-1])
         locked = self._files.locked(paths[-1], lock) if lock is not None else {}

@@ -89,7 +89,7 @@ def as_text(found: Examination, out: Pipe, stream: TextIO, *, verbose: bool) -> 
     width = min(WIDEST, shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns) if tty else UNKNOWN_WIDTH
     colours = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
     ascii_only = "utf" not in (stream.encoding or "").lower()
-    for row in rows(found, width, verbose=verbose, ascii=ascii_only):
+    for row in rows(found, width, verbose=verbose, ascii_only=ascii_only):
         out.line(_painted(row) if colours else "".join(text for text, _ in row).rstrip())
 
 

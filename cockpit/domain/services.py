@@ -6,6 +6,11 @@ from enum import Enum
 
 from msgspec import Struct
 
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+COMPOSE_OVERRIDES = ("compose.override.yaml", "compose.override.yml", "docker-compose.override.yml")
+COMPOSE_LOCK = "compose.lock.yaml"
+"""The files of a project, in the order in which a release of a host merges them: the first that there is of each."""
+
 
 class State(Enum):
     """Engine's container state (`GET /containers/json`, field State)."""

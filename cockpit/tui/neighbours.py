@@ -7,7 +7,7 @@ from msgspec import Struct
 from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import Context
 from cockpit.domain.hosts import HostFacts
-from cockpit.domain.services import Service
+from cockpit.domain.services import COMPOSE_FILES, Service
 from cockpit.tui.panes.service_rows import key_of, worst_first
 
 LETTERS = {
@@ -129,8 +129,7 @@ class Neighbours:
             project = settings.projects.get(self._project)
             if project is None:
                 return Neighbour(why=f"cockpit.yaml names no project {self._project}")
-            names = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-            found = next((n for n in names if (settings.root / project.source / n).is_file()), names[0])
+            found = next((n for n in COMPOSE_FILES if (settings.root / project.source / n).is_file()), COMPOSE_FILES[0])
             return Neighbour(f"files/{project.source.rstrip('/')}/{found}")
         host = settings.hosts.get(self._host)
         return Neighbour(f"files/{host.flake_folder.rstrip('/')}/flake.nix") if host else self._nothing("file")

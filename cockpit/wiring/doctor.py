@@ -17,7 +17,8 @@ from cockpit.adapters.sops.store import SopsStore
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.settings import Settings, UserSettings
-from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
+from cockpit.ports import ContainerEngine, Host, WorkTree
+from cockpit.wiring import upkeep
 
 
 def doctor(
@@ -25,7 +26,7 @@ def doctor(
     user: UserSettings,
     known_hosts: Path | None,
     tree: WorkTree,
-    secrets: SecretStore,
+    secrets: SopsStore,
     hosts: Mapping[str, Host],
     engines: Mapping[str, ContainerEngine],
     connections: Mapping[str, SshConnection],
@@ -40,8 +41,9 @@ def doctor(
             config.parse,
             settings,
             tree=tree,
-            keyring=SopsKeyring(settings.root, user.identity, SopsStore(settings.root, user.identity)),
+            keyring=SopsKeyring(settings.root, user.identity, secrets),
             secrets=secrets,
+            lock=upkeep.lock(settings, user, tree),
             hosts=hosts,
             checkups={name: later(partial(NixosCheckup, connection)) for name, connection in connections.items()},
             engines=engines,

@@ -14,7 +14,8 @@ from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.later import later
 from cockpit.adapters.nixos.upkeep import LocalNix
-from cockpit.domain.settings import Role
+from cockpit.domain.settings import Role, Settings, UserSettings
+from cockpit.ports import WorkTree
 
 if TYPE_CHECKING:
     from cockpit.adapters.registry import OciRegistry
@@ -23,12 +24,18 @@ if TYPE_CHECKING:
 def open_upkeep(config: str | None) -> Upkeep:
     """What renews a repository: its compose files and their registries, its flakes. Nothing is asked yet."""
 
+    settings, user = files.load(Path(config) if config else files.find(Path.cwd())), files.load_user()
+    tree = GitWorkTree(settings.root)
+    made = lock(settings, user, tree)
+    return Upkeep(made, Update(settings.hosts, tree, GitRepository(settings.root), LocalNix(settings.root), made))
+
+
+def lock(settings: Settings, user: UserSettings, tree: WorkTree) -> Lock:
+    """Registries are asked by what writes it only."""
+
     def registry() -> OciRegistry:
         from cockpit.adapters.registry import OciRegistry
 
         return OciRegistry()
 
-    settings, user = files.load(Path(config) if config else files.find(Path.cwd())), files.load_user()
-    tree = GitWorkTree(settings.root)
-    lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock, Update(settings.hosts, tree, GitRepository(settings.root), LocalNix(settings.root), lock))
+    return Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)

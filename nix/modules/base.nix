@@ -4,8 +4,9 @@
   # ---- boot ------------------------------------------------------------------------------------------------------------------
   boot.loader.systemd-boot = {
     enable = lib.mkDefault true;
-    # cockpit keeps more generations than these in the store; the boot menu and /boot hold the newest
-    configurationLimit = lib.mkDefault 10;
+    # more than `keep:` in cockpit.yaml and what is kept beside: the loader cannot be told to boot what is not in its menu, so a
+    # rollback to it would fail
+    configurationLimit = lib.mkDefault 20;
     # an edited command line is a root shell without a key
     editor = false;
   };

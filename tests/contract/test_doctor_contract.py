@@ -228,6 +228,16 @@ async def test_rules_are_read_with_lines_and_names_in_every_way_that_they_are_wr
         await SopsKeyring(tmp_path, None, SopsStore(tmp_path)).rules()
 
 
+async def test_a_rule_that_is_merged_governs_and_one_without_a_path_governs_nothing(tmp_path: Path) -> None:
+    ada = str(pyrage.x25519.Identity.generate().to_public())
+    text = f"x: &x {{path_regex: ^secrets/, age: {ada}}}\ncreation_rules:\n  - <<: *x\n  - {{path_regex: null, age: {ada}}}\n"
+    (tmp_path / ".sops.yaml").write_text(text)
+    store = SopsStore(tmp_path)
+    merged, default = await SopsKeyring(tmp_path, None, store).rules()
+    assert (merged.pattern, merged.keys, default.pattern) == ("^secrets/", frozenset([ada]), "")
+    assert store.governs("secrets/web.yaml") and not store.governs("null/web.yaml")
+
+
 async def test_identities_are_told_by_their_public_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)

@@ -194,7 +194,7 @@ def test_nobody_gets_in_but_by_key_through_the_tailnet(name: str) -> None:
         "cockpit": [KEY],
     }
     assert "docker" not in host["users"]["users"]["admin"]["extraGroups"]
-    assert host["boot"]["loader"]["systemd-boot"] == {"enable": True, "configurationLimit": 10, "editor": False}
+    assert host["boot"]["loader"]["systemd-boot"] == {"enable": True, "configurationLimit": 20, "editor": False}
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -351,7 +351,7 @@ def test_a_filled_in_host_has_nothing_to_complain_about() -> None:
 
 WRONG = [
     ("modules/base.nix", "zramSwap.enable", "zramSwap.enabled", "zramSwap.enabled' does not exist"),
-    ("modules/base.nix", "configurationLimit = lib.mkDefault 10", 'configurationLimit = "10"', "configurationLimit' is not of"),
+    ("modules/base.nix", "configurationLimit = lib.mkDefault 20", 'configurationLimit = "10"', "configurationLimit' is not of"),
     ("modules/base.nix", "optimise.automatic", "optimize.automatic", "nix.optimize' does not exist"),
     ("modules/ssh.nix", "PasswordAuthentication", "PasswordAuthentification", "PasswordAuthentification' does not exist"),
     ("modules/ssh.nix", 'PermitRootLogin = "no"', "PermitRootLogin = false", "settings.PermitRootLogin' is not of type"),

@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from cockpit import config
 from cockpit.actions.doctor import CHECKS, Context, examine
 from cockpit.actions.doctor.table import BY_ID
+from cockpit.actions.lock import Lock
+from cockpit.adapters.compose_files import ComposeYaml
 from cockpit.domain.checkup import (
     Certificate,
     EngineCheckup,
@@ -32,6 +34,7 @@ from cockpit.domain.errors import CockpitError, SecretError, Unreachable, UsageE
 from cockpit.domain.files import Content, Entry, WorkStatus
 from cockpit.domain.findings import Finding, Level
 from cockpit.domain.hosts import Closure, Disk, HostFacts
+from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import ServicesSnapshot
 from cockpit.domain.settings import (
@@ -45,11 +48,12 @@ from cockpit.domain.settings import (
 )
 from cockpit.ports import ContainerEngine, Host, SecretStore, WorkTree
 from cockpit.ports.doctor import CheckupHost, Keyring
+from cockpit.ports.upkeep import Registry
 from tests.unit.fake_clock import START, FakeClock
 
 ROOT = Path("/homelab")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "h" * 43
-ADA, RECOVERY, EXAMPLE = ("age1" + letter * 58 for letter in "arx")
+ADA, RECOVERY = ("age1" + letter * 58 for letter in "ar")
 FINGERPRINT = ":".join(["AB"] * 32)
 DIGEST = "sha256:" + "0" * 64
 NAME = "gotify.home.test"
@@ -167,6 +171,9 @@ class FakeTree:
         if path not in self.files:
             raise UsageError(f"{path} cannot be read", "it is not there")
         return Content(path, self.files[path])
+
+    async def read_many(self, paths: Sequence[str], most: int) -> dict[str, bytes]:
+        return {path: self.files[path] for path in paths if path in self.files}
 
 
 class FakeMachine:
@@ -324,7 +331,7 @@ class Clinic:
             "compose/web/dynamic/security.yaml": "http: {}\n",
             "nix/flake.nix": FLAKE,
             "nix/flake.lock": json.dumps(lock),
-            "nix/hosts/alpha/default.nix": "{ boot.loader.systemd-boot.configurationLimit = 15; }\n",
+            "nix/hosts/alpha/default.nix": "{ boot.loader.systemd-boot.configurationLimit = 20; }\n",
             "nix/hosts/alpha/site.nix": SITE,
             "tofu/main.tf": TOFU,
             "tofu/.terraform.lock.hcl": 'provider "registry.opentofu.org/telmate/proxmox" {\n  version = "3.0.2-rc09"\n}\n',
@@ -375,6 +382,9 @@ class Clinic:
         context.tree = cast(WorkTree, tree)
         context.keyring = cast(Keyring, self.keyring)
         context.secrets = cast(SecretStore, FakeStore(self.keyring.all, mine))
+        if self.settings is not None:
+            registry = cast(Registry, None)  # nobody asks it: a lock is only compared
+            context.lock = Lock(self.settings.projects, context.tree, ComposeYaml(), registry, observes=True)
         context.hosts = {"alpha": cast(Host, SimpleNamespace(facts=facts))}
         context.engines = {"alpha": cast(ContainerEngine, SimpleNamespace(services=services))}
         context.checkups = {"alpha": cast(CheckupHost, self.host)}

@@ -58,6 +58,13 @@ def test_what_is_to_mend_comes_with_place_cause_and_fix_and_what_is_fine_is_a_nu
     assert text.count("alpha: it does not answer") == 4 and "3 not looked at: alpha: it does not answer" in text
 
 
+def test_the_group_with_the_worst_comes_first_and_those_in_which_all_is_well_last() -> None:
+    text = _run(_ill())[1]
+    groups = [match[1] for match in re.finditer(r"(?m)^([A-Z].*?) ─+ ", text)]
+    assert groups[:2] == ["Compose", "Hosts"] and set(groups) > {"This machine", "Nix"}, "both have something to mend"
+    assert groups.index("This machine") < groups.index("Container engine") < groups.index("Repository") < groups.index("Nix")
+
+
 def test_verbose_shows_what_is_fine_and_the_cause_of_notes() -> None:
     text = _run(_ill(), "--verbose")[1]
     assert "git 2.50.1" in text and "a tag can move between two deploys" in text
@@ -121,7 +128,7 @@ async def _found(clinic: Clinic) -> Examination:
 async def test_no_line_is_wider_than_the_terminal_and_no_escape_gets_through(width: int, verbose: bool) -> None:
     found = await _found(_ill())
     for ascii_only in (False, True):
-        lines = ["".join(text for text, _ in row) for row in rows(found, width, verbose=verbose, ascii=ascii_only)]
+        lines = ["".join(text for text, _ in row) for row in rows(found, width, verbose=verbose, ascii_only=ascii_only)]
         assert max(map(len, lines)) <= width
         assert all(line.isprintable() for line in lines)
         if ascii_only:

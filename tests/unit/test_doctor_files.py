@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cockpit.actions.doctor import CHECKS, examine
-from cockpit.domain.settings import EnvSecrets
-from tests.unit.clinic import DIGEST, Clinic
+from cockpit.domain.settings import EnvSecrets, SecretStyle
+from tests.unit.clinic import ADA, DIGEST, HOST_KEY, RECOVERY, Clinic, sealed
 from tests.unit.fake_clock import START
 from tests.unit.spoilt import (
     ADDED,
@@ -111,14 +112,12 @@ SPOILT = (
         "compose.images", compose("traefik:v3.7.9", "traefik:latest"), WARN, "traefik:latest has no version", "cockpit lock web"
     ),
     Spoilt("compose.lock", gone("compose/web/compose.lock.yaml"), NOTE, "not pinned by digest", "cockpit lock"),
-    Spoilt(
-        "compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is for traefik:v3.7.9, not traefik:v3.8.0"
-    ),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is not for traefik:v3.8.0"),
     Spoilt(
         "compose.lock",
         edit("compose/web/compose.lock.yaml", "socket-proxy:\n", "proxy:\n"),
         WARN,
-        "socket-proxy is not in the lock",
+        "socket-proxy: wollomatic/socket-proxy:1.13.1 is not in the lock",
     ),
     Spoilt("compose.privilege", compose(ADDED, f"{ADDED}    privileged: true\n"), WARN, "traefik: is privileged"),
     Spoilt("compose.privilege", compose(ADDED, f"{ADDED}    network_mode: host\n"), NOTE, "in the host's network"),
@@ -147,7 +146,14 @@ SPOILT = (
         "nix/hosts/alpha/site.nix:2",
     ),
     Spoilt("nix.site", edit("nix/hosts/alpha/site.nix", '"alpha"', '"homelab"'), WARN, "hostName is homelab"),
-    Spoilt("nix.boot", edit("nix/hosts/alpha/default.nix", "= 15", "= 5"), NOTE, "the boot menu has 5 generations"),
+    Spoilt("nix.boot", edit("nix/hosts/alpha/default.nix", "= 20", "= 99"), NOTE, "up to 99 generations on /boot"),
+    Spoilt(
+        "nix.boot",
+        edit("nix/hosts/alpha/default.nix", "= 20", "= 10"),
+        WARN,
+        "the boot menu has 10 generations, and cockpit keeps 15",
+        "configurationLimit = 20",
+    ),
     # tofu, workflows
     Spoilt("tofu.pins", edit("tofu/main.tf", '"3.0.2-rc09"', '"~> 3.0"'), WARN, "not pinned exactly"),
     Spoilt("tofu.pins", edit("tofu/main.tf", '      version = "3.0.2-rc09"\n', ""), FAIL, "proxmox has no version"),
@@ -214,6 +220,59 @@ async def test_keys_and_images_of_the_lock_with_registries_and_digests() -> None
     assert await clinic.look("compose.lock") == await clinic.look("compose.images") == ()
     clinic.edit(COMPOSE_FILE, "registry.lan:5000/traefik:v3", f"registry.lan:5000/traefik@{DIGEST}")
     assert await clinic.look("compose.images") == ()
+
+
+ENCRYPTED = sealed("TAILNET_IP=1\nDOMAIN=1\n", ADA, RECOVERY, HOST_KEY).replace(b"=1", b"=ENC[AES256_GCM,data:x,iv:y]")
+
+
+@pytest.mark.parametrize("name", [".env", ".env.enc"])
+@pytest.mark.parametrize("names", [True, False], ids=["names", "binary"])
+async def test_what_is_encrypted_is_taken_for_set_and_no_value_is_made_of_it(name: str, names: bool) -> None:
+    clinic = Clinic()
+    assert clinic.settings is not None
+    style = SecretStyle.SIDECAR if name.endswith(".enc") else SecretStyle.FILE
+    clinic.settings = replace(clinic.settings, secret_style=style)
+    clinic.files.pop("compose/web/.env")
+    clinic.write(f"compose/web/{name}", ENCRYPTED if names else b'{\n"data": "ENC[...]"}\n' + ENCRYPTED[ENCRYPTED.index(b"#") :])
+    for check in CHECKS:
+        if check.id == "compose.config":
+            assert [f.what for f in await clinic.look(check.id)] == ["web: files of it are encrypted"]
+        elif check.id == "certificates.routers":
+            assert [(f.level, f.what) for f in await clinic.look(check.id)] == [(SKIPPED, "1 name cannot be told")]
+        elif check.id.startswith(("compose.", "mesh.")):
+            assert await clinic.look(check.id) == (), check.id
+    if names:
+        clinic.write(f"compose/web/{name}", ENCRYPTED.replace(b"TAILNET_IP", b"OTHER"))
+        assert [f.what for f in await clinic.look("compose.variables")] == ["TAILNET_IP is not set"]
+
+
+async def test_a_file_that_a_sidecar_stands_for_is_there() -> None:
+    clinic = Clinic()
+    assert clinic.settings is not None
+    clinic.files["compose/web/traefik.env.enc"] = clinic.files.pop("compose/web/traefik.env")
+    assert [f.what for f in await clinic.look("compose.files")] == ["traefik: there is no traefik.env in compose/web"]
+    clinic.settings = replace(clinic.settings, secret_style=SecretStyle.SIDECAR)
+    assert await clinic.look("compose.files") == ()
+
+
+async def test_an_override_counts_as_for_cockpit_lock_and_compose() -> None:
+    clinic = Clinic()
+    clinic.write("compose/web/compose.override.yaml", "services:\n  whoami: {image: traefik/whoami:v1}\n")
+    clinic.edit("compose/web/compose.lock.yaml", "services:\n", f"services:\n  whoami: {{image: traefik/whoami:v1@{DIGEST}}}\n")
+    assert await clinic.look("compose.lock") == await clinic.look("compose.config") == ()
+    given = [word.rpartition("/")[2] for word in clinic.machine.asked[-1] if word.endswith(".yaml")]
+    assert given == ["compose.yaml", "compose.override.yaml", "compose.lock.yaml"]
+    clinic.edit("compose/web/compose.override.yaml", "whoami:v1", "whoami:v2")
+    assert [(f.level, f.what) for f in await clinic.look("compose.lock")] == [
+        (FAIL, "whoami: the lock is not for traefik/whoami:v2")
+    ]
+
+
+async def test_a_lock_that_is_no_yaml_is_told_with_its_place() -> None:
+    clinic = Clinic()
+    clinic.write("compose/web/compose.lock.yaml", "services: {\n")
+    (found,) = await clinic.look("compose.lock")
+    assert found.level is FAIL and "compose/web/compose.lock.yaml:2 does not parse" in found.what
 
 
 NASTY = (

@@ -116,13 +116,19 @@ SPOILT = (
     ),
     Spoilt(
         "secrets.example",
-        both(
-            lambda c: c.write("secrets/example.agekey", f"# public key: {EXAMPLE}\n"),
-            lambda c: c.write("secrets/alpha/b.yaml", sealed("b: 1", ADA, EXAMPLE)),
-        ),
+        write("secrets/alpha/b.yaml", sealed("b: 1", ADA, EXAMPLE)),  # also where its private half is gone from the tree
         FAIL,
         "these secrets are not yours yet",
         "make secrets",
+    ),
+    Spoilt(
+        "secrets.example",
+        both(
+            write("secrets/alpha/b.yaml", sealed("b: 1", ADA, EXAMPLE)),
+            lambda c: setattr(c.keyring, "error", UsageError("no rules")),
+        ),
+        FAIL,
+        "these secrets are not yours yet",
     ),
     Spoilt(
         "secrets.example",

@@ -9,10 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from cockpit.domain.errors import Refused, UsageError
+from cockpit.domain.services import COMPOSE_FILES
 
 PROJECT_FOLDERS = ("containers", "compose", "stacks", "docker", "services")
 FLAKE_FOLDERS = ("nixos", "nix", "")
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 SIDECAR = ".enc"
 MOST = 1024 * 1024
 """Bytes of a file that is read: all of these are written by hand."""

@@ -11,8 +11,8 @@ from cockpit.actions.doctor import lint
 from cockpit.actions.doctor.check import Check, Found
 from cockpit.actions.doctor.context import Context
 from cockpit.actions.doctor.machine import compose_argv
-from cockpit.actions.doctor.project import LOCK, Project, load, projects
-from cockpit.domain.errors import CockpitError, SettingsError
+from cockpit.actions.doctor.project import Project, load, projects
+from cockpit.domain.errors import CockpitError, SettingsError, UsageError
 from cockpit.domain.findings import Finding, Group, Level, fail, ok, skipped, warn
 from cockpit.domain.units import several
 
@@ -44,6 +44,23 @@ async def _rule(rule: Callable[[Project], Iterator[Finding]], context: Context) 
         yield ok(several(len(found), "project"))
 
 
+async def _lock(context: Context) -> Found:
+    if context.lock is None:
+        return
+    found, told = await projects(context), False
+    for project in found:
+        try:
+            findings = list(lint.lock(project, await context.lock.check((project.name,))))
+        except UsageError as error:
+            fix = f"mend the line, or delete a lock that is broken: cockpit lock {project.name} writes a new one"
+            findings = [fail(f"{project.name}: {error.what}", error.why, fix, project.file)]
+        for finding in findings:
+            told = True
+            yield finding
+    if found and not told:
+        yield ok(several(len(found), "project"))
+
+
 async def _config(context: Context) -> Found:
     argv = await compose_argv(context)
     if not argv:
@@ -64,9 +81,10 @@ async def _config(context: Context) -> Found:
 
 async def _said(context: Context, argv: tuple[str, ...], project: Project) -> list[Finding]:
     """Warnings and the error of `docker compose config`. It prints names and paths, no values."""
+    if project.sealed:
+        return [skipped(f"{project.name}: files of it are encrypted", "docker compose would miss what the host decrypts for it")]
     folder = context.homelab.root / project.folder
-    files = [str(context.homelab.root / project.file)] + ([str(folder / LOCK)] if project.lock is not None else [])
-    named = [word for file in files for word in ("-f", file)]
+    named = [word for file in project.merged for word in ("-f", str(context.homelab.root / file))]
     command = (*argv, "--project-directory", str(folder), "-p", project.name, *named, "config", "--quiet")
     try:
         ran = await context.machine.ask(command, deadline=15.0)
@@ -148,12 +166,13 @@ CHECKS = (
         "Each service that goes on running has a health check, its own or its image's.",
     ),
     _lint("images", "images", Level.WARN, lint.tags, "Each image has a tag that is not `latest`."),
-    _lint(
+    Check(
+        "compose.lock",
         "lock",
-        "lock",
+        Group.COMPOSE,
         Level.FAIL,
-        lint.lock,
-        "compose.lock.yaml is there and fits: the same services, the same tags, a digest for each.",
+        "What `cockpit lock --check` says: compose.lock.yaml has a digest for each image of the compose files, and no other.",
+        _lock,
     ),
     _lint(
         "privilege",

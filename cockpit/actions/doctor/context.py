@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from cockpit.actions.lock import Lock
 from cockpit.domain.checkup import HostCheckup, Identity, Rule
 from cockpit.domain.errors import CockpitError, Complaint, UsageError
 from cockpit.domain.files import MOST_BYTES, MOST_FILES
@@ -35,6 +36,7 @@ class Context:
     tree: WorkTree | None = None
     keyring: Keyring | None = None
     secrets: SecretStore | None = None
+    lock: Lock | None = None
     hosts: Mapping[str, Host] = field(default_factory=dict)
     checkups: Mapping[str, CheckupHost] = field(default_factory=dict)
     engines: Mapping[str, ContainerEngine] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 
 from cockpit.actions.doctor.check import Check, Found
@@ -278,44 +279,43 @@ async def _live(context: Context, host: HostSettings) -> Found:
         yield ok("on")
 
 
-def _host(name: str, title: str, worst: Level, run: object, about: str) -> Check:
-    return Check(f"hosts.{name}", title, Group.HOSTS, worst, about, each=run, online=name != "pinned", deadline=LOGIN)  # type: ignore[arg-type]
+def _host(
+    name: str,
+    title: str,
+    worst: Level,
+    each: Callable[[Context, HostSettings], Found],
+    about: str,
+    group: Group = Group.HOSTS,
+    online: bool = True,
+) -> Check:
+    return Check(name, title, group, worst, about, each=each, online=online, deadline=LOGIN)
 
 
 CHECKS = (
-    _host("pinned", "key", Level.FAIL, _pinned, "Its key is pinned in cockpit.yaml, or known to ssh here."),
-    _host("resolves", "name", Level.FAIL, _resolves, "Its address is an IP, or a name that resolves."),
-    _host("answers", "port", Level.FAIL, _answers, "An ssh server answers there."),
-    _host("login", "login", Level.FAIL, _login, "It is the host that is pinned, and it lets cockpit in."),
+    _host("hosts.pinned", "key", Level.FAIL, _pinned, "Its key is pinned in cockpit.yaml, or known to ssh here.", online=False),
+    _host("hosts.resolves", "name", Level.FAIL, _resolves, "Its address is an IP, or a name that resolves."),
+    _host("hosts.answers", "port", Level.FAIL, _answers, "An ssh server answers there."),
+    _host("hosts.login", "login", Level.FAIL, _login, "It is the host that is pinned, and it lets cockpit in."),
     _host(
-        "rights",
+        "hosts.rights",
         "rights",
         Level.FAIL,
         _rights,
         "cockpit's programs are there, sudo allows them, the user is in the group docker.",
     ),
-    _host("secrets", "its secrets", Level.FAIL, _secrets, "The host's own key is among the recipients of what it renders."),
-    _host("space", "space", Level.FAIL, _space, "Space and inodes of /, /nix and /boot: warned of from 85 %, wrong from 95 %."),
-    _host("clock", "clock", Level.FAIL, _clock, "Its clock and this machine's: told from 5 s on, wrong from a minute."),
-    _host("release", "release", Level.FAIL, _release, "No open attempt, no hold, no failed unit, no reboot that is due."),
-    Check(
+    _host("hosts.secrets", "its secrets", Level.FAIL, _secrets, "The host's own key is among the recipients of what it renders."),
+    _host(
+        "hosts.space", "space", Level.FAIL, _space, "Space and inodes of /, /nix and /boot: warned of from 85 %, wrong from 95 %."
+    ),
+    _host("hosts.clock", "clock", Level.FAIL, _clock, "Its clock and this machine's: told from 5 s on, wrong from a minute."),
+    _host("hosts.release", "release", Level.FAIL, _release, "No open attempt, no hold, no failed unit, no reboot that is due."),
+    _host(
         "engine.answers",
         "engine",
-        Group.ENGINE,
         Level.FAIL,
+        _engine,
         "Docker answers, with API 1.41 or newer, through cockpit's connection.",
-        each=_engine,
-        online=True,
-        deadline=LOGIN,
-    ),
-    Check(
-        "engine.live-restore",
-        "live-restore",
         Group.ENGINE,
-        Level.WARN,
-        "Containers outlive an update of the engine.",
-        each=_live,
-        online=True,
-        deadline=LOGIN,
     ),
+    _host("engine.live-restore", "live-restore", Level.WARN, _live, "Containers outlive an update of the engine.", Group.ENGINE),
 )

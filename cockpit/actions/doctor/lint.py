@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from cockpit.actions.doctor.project import LOCK, Project, Service, env_files, mounts, ports, variables, words
+from cockpit.actions.doctor.project import Project, Service, env_files, mounts, ports, variables, words
 from cockpit.domain import images
 from cockpit.domain.errors import SettingsError, UsageError
 from cockpit.domain.findings import Finding, fail, note, warn
-from cockpit.domain.images import HUB, Image
+from cockpit.domain.images import HUB, Fit, Image, LockRow
+from cockpit.domain.services import COMPOSE_LOCK
 from cockpit.domain.settings import EnvSecrets
 
 SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
@@ -72,7 +73,7 @@ def open_ports(project: Project) -> Iterator[Finding]:
     why = "docker publishes past the firewall; what the engine's own default address is decides who sees it"
     for service in project.services:
         for port in ports(project, service):
-            if port.ip in ("", "0.0.0.0", "::", "*"):  # noqa: S104 - looked for, not listened on
+            if port.everywhere:
                 published = port.published or "a free port"
                 yield warn(
                     f"{service.name}: port {published} is published on every address",
@@ -119,7 +120,6 @@ def binds(project: Project) -> Iterator[Finding]:
 def health(project: Project) -> Iterator[Finding]:
     for service in project.services:
         check = service.node.get("healthcheck")
-        image = image_of(project.filled(service.image))
         if service.oneshot:  # it ends: nothing to be healthy
             continue
         if check.get("disable").true or check.get("test").text == "NONE":
@@ -130,9 +130,7 @@ def health(project: Project) -> Iterator[Finding]:
                 project.file,
                 service.at("healthcheck"),
             )
-        elif not check.there and not (
-            image is not None and image.key.removeprefix(f"{HUB}/") in (*BRING_THEIR_OWN, *NOT_CHECKED)
-        ):
+        elif not check.there and not _known(image_of(project.filled(service.image))):
             yield warn(
                 f"{service.name}: no health check",
                 "a deploy can only see whether it restarts, not whether it works",
@@ -156,7 +154,7 @@ def environment(project: Project) -> Iterator[Finding]:
             if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/")):
                 yield told(f"{service.name}: {name} is a secret in the environment", why, fix, project.file, line)
     for name, value in project.variables.items():
-        if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/", "ENC[")):
+        if _SECRET_NAME.search(name) and value and not value.startswith(("$", "/")):
             yield fail(
                 f"{name} is a secret in plain text", "whoever reads the repository reads it", fix, f"{project.folder}/.env"
             )
@@ -218,37 +216,23 @@ def tags(project: Project) -> Iterator[Finding]:
             )
 
 
-def lock(project: Project) -> Iterator[Finding]:
-    file, fix = f"{project.folder}/{LOCK}", f"cockpit lock {project.name}"
-    if project.lock_error:
-        yield fail(f"{LOCK} cannot be read", project.lock_error, fix, file)
+def lock(project: Project, rows: Iterable[LockRow]) -> Iterator[Finding]:
+    """By what `cockpit lock --check` finds."""
+    file, fix = f"{project.folder}/{COMPOSE_LOCK}", f"cockpit lock {project.name}"
+    told = [row for row in rows if row.fit in (Fit.MISSING, Fit.STALE)]
+    if told and COMPOSE_LOCK not in project.paths:
+        why = "a tag can move between two deploys"
+        yield note(f"{project.name}: images are not pinned by digest", why, "cockpit lock", project.file)
         return
-    named = {s.name: image_of(s.image) for s in project.services if s.image and "$" not in s.image}  # others are not locked
-    wanted = {name: image for name, image in named.items() if image is not None and not image.digest}
-    if project.lock is None:
-        if wanted:
-            yield note(
-                f"{project.name}: images are not pinned by digest",
-                "a tag can move between two deploys",
-                "cockpit lock",
-                project.file,
-            )
-        return
-    locked = {name: (node.get("image").text, line) for name, line, node in project.lock.get("services").merged()}
-    known = {service.name for service in project.services}
-    for name, image in wanted.items():
-        found, line = locked.get(name, ("", 0))
-        there = image_of(found)
-        if not found:
-            yield warn(f"{name} is not in the lock", "its tag can move between two deploys", fix, file)
-        elif there is None or not there.digest:
-            yield warn(f"{name}: the lock has no digest", found, fix, file, line)
-        elif (there.key, there.tag) != (image.key, image.tag):
+    for row in told:
+        name, image = ", ".join(row.services), f"{row.image}:{row.new_tag}"
+        if row.why:
+            yield fail(f"{name}: in the lock, and no service", "compose would make one of it, or refuse", fix, file)
+        elif row.fit is Fit.MISSING:
+            yield warn(f"{name}: {image} is not in the lock", "its tag can move between two deploys", fix, file)
+        else:
             why = "the lock wins: the change in the compose file does nothing"
-            yield fail(f"{name}: the lock is for {there.tagged}, not {image.tagged}", why, fix, file, line)
-    for name, (_, line) in locked.items():
-        if name not in known:
-            yield fail(f"{name} is in the lock and no service", "compose would make one of it, or refuse", fix, file, line)
+            yield fail(f"{name}: the lock is not for {image}", why, fix, file)
 
 
 def socket(project: Project) -> Iterator[Finding]:
@@ -324,7 +308,7 @@ def unset(project: Project) -> Iterator[Finding]:
     told: set[str] = set()
     for variable in variables(project.node):
         value = project.variables.get(variable.name)
-        here = value is not None and (value != "" or not variable.how.startswith(":"))
+        here = project.hides(variable.name) or (value is not None and (value != "" or not variable.how.startswith(":")))
         if here or variable.how.endswith(("-", "+")) or variable.name in told:
             continue
         told.add(variable.name)

@@ -23,7 +23,7 @@ KEY_SOON = 14
 MOST_NAMES = 8
 """Names of a server that are asked for one by one."""
 _HOST = re.compile(r"\bHost\(([^)]*)\)")
-_NAME = re.compile(r"[`\"']([A-Za-z0-9*._-]+)[`\"']")
+_NAME = re.compile(r"[`\"']([A-Za-z0-9*._${}-]+)[`\"']")
 
 
 def days_left(context: Context, moment: float) -> int:
@@ -148,17 +148,20 @@ async def routes(context: Context, host: HostSettings) -> tuple[str, int, tuple[
         for service in project.services:
             for published in ports(project, service):
                 if published.target == "443" and published.published.isdigit() and not address:
-                    open_ = published.ip in ("", "0.0.0.0", "::")  # noqa: S104 - looked for, not listened on
-                    address, port = host.hostname if open_ else published.ip, int(published.published)
+                    address = host.hostname if published.everywhere else published.ip
+                    port = int(published.published)
             for label, value, _ in words(service.node.get("labels")):
                 if label.startswith("traefik.http.routers.") and label.endswith(".rule"):
                     for rule in _HOST.findall(project.filled(value)):
-                        names |= dict.fromkeys(name for name in _NAME.findall(rule) if "$" not in name)
+                        names |= dict.fromkeys(_NAME.findall(rule))
     return address, port, tuple(names)
 
 
 async def _routers(context: Context, host: HostSettings) -> Found:
-    address, port, names = await routes(context, host)
+    address, port, routed = await routes(context, host)
+    unknown, names = [name for name in routed if "$" in name], [name for name in routed if "$" not in name]
+    if unknown:
+        yield skipped(f"{several(len(unknown), 'name')} cannot be told", f"not set, or encrypted: {', '.join(unknown[:3])}")
     if not names:
         return
     if not address or "$" in address:

@@ -15,6 +15,8 @@ from cockpit.domain.units import several
 OLD, VERY_OLD = 30, 90
 """Days after which a pin is told, and warned of."""
 MOST_GENERATIONS = 30
+BESIDE = 5
+"""Generations that a host keeps beside the newest ones: what runs, what was booted, what it went back from."""
 _DAY = 86400.0
 _COMMENT = re.compile(r"#[^\n]*|/\*.*?\*/", re.DOTALL)
 _INPUT = re.compile(r"\binputs\.([A-Za-z_][\w'-]*)(?:\.url)?\s*[.=]")
@@ -171,8 +173,9 @@ async def _site(context: Context, host: HostSettings) -> Found:
 
 
 async def _limit(context: Context) -> Found:
-    """Kernels fill /boot; cockpit keeps `keep` generations."""
-    limits = []
+    """Kernels fill /boot. What is rolled back to has to be in the menu: systemd-boot's default can be nothing else."""
+    keep, limits = context.homelab.keep, []
+    wanted = keep + BESIDE
     folders = tuple(f"{folder}/" if folder else "" for folder in _folders(context))
     for path in await context.matching(r".*\.nix"):
         if path.startswith(folders) and (match := _LIMIT.search(bare(await context.text_of(path) or ""))):
@@ -181,18 +184,20 @@ async def _limit(context: Context) -> Found:
         yield note(
             "no file sets a limit to the boot loader's entries",
             "every generation's kernel stays on /boot until it is full",
-            "boot.loader.systemd-boot.configurationLimit = 15;",
+            f"boot.loader.systemd-boot.configurationLimit = {wanted};",
             f"{_folders(context)[0]}/flake.nix" if _folders(context) else "",
         )
         return
     for limit, path in limits:
-        if limit > MOST_GENERATIONS:
-            yield note(f"up to {limit} generations on /boot", "each kernel takes some 30 MiB", "configurationLimit = 15;", path)
-        elif limit < context.homelab.keep:
+        if limit > max(MOST_GENERATIONS, wanted):
             yield note(
-                f"the boot menu has {limit} generations, and cockpit keeps {context.homelab.keep}",
-                "older ones cannot be booted by hand",
-                f"configurationLimit = {context.homelab.keep}; or keep: {limit} in cockpit.yaml",
+                f"up to {limit} generations on /boot", "each kernel takes some 30 MiB", f"configurationLimit = {wanted};", path
+            )
+        elif limit <= keep:
+            yield warn(
+                f"the boot menu has {limit} generations, and cockpit keeps {keep}",
+                "a rollback to one that is not in it fails: the boot loader cannot be told to start it",
+                f"configurationLimit = {wanted}; or keep: {max(2, limit - BESIDE)} in cockpit.yaml",
                 path,
             )
     yield ok(f"{limits[0][0]} generations")
@@ -231,5 +236,12 @@ CHECKS = (
         "What a person fills in: ssh keys, and the host's name as in cockpit.yaml.",
         each=_site,
     ),
-    Check("nix.boot", "boot entries", Group.NIX, Level.NOTE, "The boot loader keeps a bounded number of generations.", _limit),
+    Check(
+        "nix.boot",
+        "boot entries",
+        Group.NIX,
+        Level.WARN,
+        "The boot loader lists a bounded number of generations, and each that cockpit keeps.",
+        _limit,
+    ),
 )

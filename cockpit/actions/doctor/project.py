@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 
 from cockpit.actions.doctor.context import Context
-from cockpit.actions.doctor.repository import COMPOSE_FILES
 from cockpit.domain.errors import CockpitError, Complaint, SettingsError
 from cockpit.domain.marked import Node
-from cockpit.domain.settings import ProjectSettings
+from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK, COMPOSE_OVERRIDES
+from cockpit.domain.settings import ProjectSettings, SecretStyle
 
-LOCK = "compose.lock.yaml"
+SIDECAR = ".enc"
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+])?(?P<rest>(?:[^{}]|\{[^{}]*\})*)\}|(?P<bare>[A-Za-z_]\w*))"
 )
@@ -36,8 +36,11 @@ class Port(Struct, frozen=True):
     published: str
     target: str
     line: int
-    plain: str
-    """As it is written."""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is published on every address of the host."""
+        return self.ip in ("", "0.0.0.0", "::", "*")  # noqa: S104 - looked for, not listened on
 
 
 class Mount(Struct, frozen=True):
@@ -74,11 +77,13 @@ class Project(Struct, frozen=True):
     node: Node
     complaints: tuple[Complaint, ...]
     variables: Mapping[str, str]
-    """What its `.env` sets."""
+    """What its `.env` sets, as far as it is plain text."""
     paths: tuple[str, ...]
-    """Files below its folder, relative to it."""
-    lock: Node | None = None
-    lock_error: str = ""
+    """Files below its folder, relative to it; NAME for a sidecar NAME.enc, as a host has it."""
+    sealed: bool = False
+    """Its `.env`, or a sidecar, is encrypted: compose cannot read the project here."""
+    hidden: frozenset[str] | None = frozenset()
+    """What its `.env` sets to values that are encrypted; None where not even the names are legible."""
 
     @property
     def name(self) -> str:
@@ -89,17 +94,30 @@ class Project(Struct, frozen=True):
         return self.settings.source
 
     @property
+    def merged(self) -> tuple[str, ...]:
+        """What compose is given, relative to the repository's top: its file, the override and the lock where they are."""
+        override = next((file for file in COMPOSE_OVERRIDES if file in self.paths), "")
+        lock = COMPOSE_LOCK if COMPOSE_LOCK in self.paths else ""
+        return (self.file, *(f"{self.folder}/{file}" for file in (override, lock) if file))
+
+    @property
     def services(self) -> tuple[Service, ...]:
         found = self.node.get("services")
         return tuple(Service(name, line, node) for name, line, node in found.pairs if name != "<<")
 
+    def hides(self, name: str) -> bool:
+        """Whether a variable is set, or may be, to what cannot be seen here."""
+        return name not in self.variables and (self.hidden is None or name in self.hidden)
+
     def filled(self, text: str) -> str:
-        """With its variables; one that nobody sets is left as it stands."""
+        """With its variables; one that nobody sets, and one that is encrypted, is left as it stands."""
 
         def value(match: re.Match[str]) -> str:
             if match["dollar"]:
                 return "$"
             name, how = match["name"] or match["bare"], match["how"] or ""
+            if self.hides(name):
+                return match[0]
             found = self.variables.get(name)
             if found is not None and (found or not how.startswith(":")):
                 return match["rest"] if how.endswith("+") else found
@@ -135,16 +153,31 @@ async def load(context: Context, name: str) -> Project | SettingsError | None:
             return error
         except CockpitError:
             return None
-        lock, lock_error = None, ""
-        if LOCK in paths:
-            try:
-                lock, _ = await context.yaml(f"{source}/{LOCK}")
-            except CockpitError as error:
-                lock_error = error.why or error.what
-        text = await context.text_of(f"{source}/.env")
-        return Project(settings, f"{source}/{file}", node, complaints, dict(dotenv(text or "")), paths, lock, lock_error)
+        sidecars = _sidecars(context, paths)
+        env = f"{source}/.env{SIDECAR if '.env' in sidecars else ''}"
+        data, store = await context.bytes_of(env) or b"", context.secrets
+        set_ = dict(dotenv(data.decode("utf-8", "replace")))
+        encrypted = store is not None and store.is_encrypted(env, data)
+        hidden = frozenset(name for name in set_ if not name.startswith("sops_")) if encrypted else frozenset[str]()
+        return Project(
+            settings,
+            f"{source}/{file}",
+            node,
+            complaints,
+            {} if encrypted else set_,
+            (*paths, *sidecars),
+            bool(sidecars) or encrypted,
+            hidden if hidden or not encrypted else None,
+        )
 
     return await context.once(("project", name), read)
+
+
+def _sidecars(context: Context, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """What a host has in the place of NAME.enc."""
+    if context.homelab.secret_style is not SecretStyle.SIDECAR:
+        return ()
+    return tuple(path.removesuffix(SIDECAR) for path in paths if path.endswith(SIDECAR) and path != SIDECAR and "/" not in path)
 
 
 def dotenv(text: str) -> Iterator[tuple[str, str]]:
@@ -185,14 +218,14 @@ def ports(project: Project, service: Service) -> Iterator[Port]:
             published = project.filled(item.get("published").text)
             if published:
                 ip = project.filled(item.get("host_ip").text)
-                yield Port(ip, published, item.get("target").text, item.line, f"{published}:{item.get('target').text}")
+                yield Port(ip, published, item.get("target").text, item.line)
             continue
         text = project.filled(item.text).partition("/")[0]
         match = re.fullmatch(r"(?:(\[[^\]]*\]|\$\{[^}]*\}|[^:]*):)?([^:]*):([^:]+)", text)
         if match is None:  # CONTAINER alone: a port of every address that the engine picks
-            yield Port("", "", text, item.line, item.text)
+            yield Port("", "", text, item.line)
         else:
-            yield Port((match[1] or "").strip("[]"), match[2], match[3], item.line, item.text)
+            yield Port((match[1] or "").strip("[]"), match[2], match[3], item.line)
 
 
 def mounts(project: Project, service: Service) -> Iterator[Mount]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -10,13 +11,12 @@ from cockpit.actions.doctor.context import Context
 from cockpit.domain.checkup import Rule
 from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.findings import Finding, Group, Level, fail, note, ok, skipped, warn
+from cockpit.domain.keys import EXAMPLE, EXAMPLE_KEY
 from cockpit.domain.units import several
 
 RULES = ".sops.yaml"
-EXAMPLE = "secrets/example.agekey"
 NEW, OWN = "cockpit secrets new", "make secrets"
 PREFERRED = (3, 12, 2)
-_PUBLIC = re.compile(r"age1[0-9a-z]{50,}")
 _SHORT = 16
 
 
@@ -43,7 +43,7 @@ async def _sops(context: Context) -> Found:
 async def _identity(context: Context) -> Found:
     found = await context.identities()
     for identity in found:
-        if identity.mode is not None and identity.mode & 0o077 and not identity.source.endswith(EXAMPLE):
+        if identity.mode is not None and identity.mode & 0o077 and not identity.source.endswith(EXAMPLE_KEY):
             yield fail(
                 f"{identity.source} can be read by others", "whoever reads it reads every secret", f"chmod 600 {identity.source}"
             )
@@ -86,13 +86,6 @@ def ruled(rules: tuple[Rule, ...], path: str) -> Rule | None:
     return None
 
 
-async def example(context: Context) -> str:
-    """The public half of the throw-away key; empty where the repository has none any more."""
-    text = await context.text_of(EXAMPLE) or ""
-    found = _PUBLIC.search(text)
-    return found[0] if found else ""
-
-
 async def _rules(context: Context) -> Found:
     encrypted = await files(context)
     try:
@@ -108,7 +101,6 @@ async def _rules(context: Context) -> Found:
     if not rules:
         yield warn(f"{RULES} has no rule", "nothing can be encrypted", f"{NEW}, which writes them", RULES)
         return
-    throw_away = await example(context)
     mine = {key for identity in await context.identities() for key in identity.recipients}
     hosts = {host.host_key for host in context.homelab.hosts.values() if host.host_key}
     for rule in rules:
@@ -125,9 +117,9 @@ async def _rules(context: Context) -> Found:
         if not rule.recipients:
             yield warn("a rule without age recipients", "it encrypts for nobody that is here", "add age:", RULES, rule.line)
     named = {r.key for rule in rules for r in rule.recipients if "recovery" in r.name.lower()}
-    everywhere = frozenset.intersection(*(rule.keys for rule in rules)) - mine - hosts - {throw_away}
+    everywhere = frozenset.intersection(*(rule.keys for rule in rules)) - mine - hosts - {EXAMPLE}
     recovery = named or {key for key in everywhere if key.startswith("age1")}
-    if not recovery and not (throw_away and any(throw_away in rule.keys for rule in rules)):
+    if not recovery and not any(EXAMPLE in rule.keys for rule in rules):
         yield warn(
             "no recovery key is among the recipients",
             "whoever loses this machine and the host loses every secret",
@@ -148,13 +140,11 @@ async def _rules(context: Context) -> Found:
 
 
 async def _example(context: Context) -> Found:
-    throw_away = await example(context)
-    if not throw_away:
-        yield ok("no throw-away key is left")
-        return
-    rules, encrypted = await context.rules(), await files(context)
-    readable = sorted(path for path, readers in encrypted.items() if throw_away in readers)
-    governing = [rule for rule in rules if throw_away in rule.keys]
+    encrypted, rules = await files(context), tuple[Rule, ...]()
+    with contextlib.suppress(UsageError):  # `secrets.rules` tells it
+        rules = await context.rules()
+    readable = [path for path, readers in encrypted.items() if EXAMPLE in readers]
+    governing = [rule for rule in rules if EXAMPLE in rule.keys]
     if readable or governing:
         yield fail(
             "these secrets are not yours yet",
@@ -164,10 +154,15 @@ async def _example(context: Context) -> Found:
             RULES,
             governing[0].line if governing else 0,
         )
-    else:
+    elif EXAMPLE_KEY in await context.paths():
         yield note(
-            "the throw-away key is still in the tree", "nothing is encrypted for it any more", f"git rm {EXAMPLE}", EXAMPLE
+            "the throw-away key is still in the tree",
+            "nothing is encrypted for it any more",
+            f"git rm {EXAMPLE_KEY}",
+            EXAMPLE_KEY,
         )
+    else:
+        yield ok("no throw-away key is left")
 
 
 async def _drift(context: Context) -> Found:

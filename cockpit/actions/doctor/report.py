@@ -33,12 +33,12 @@ NARROW = 64
 _WORST_FIRST = tuple(SHAPES)
 
 
-def rows(examination: Examination, width: int, *, verbose: bool = False, ascii: bool = False) -> Iterator[Row]:  # noqa: A002
-    """Groups in the order of the table, in each the worst first; what is fine is folded into a number unless `verbose`."""
-    page = _Page(width, verbose, ascii, _titles(examination, verbose, width))
+def rows(examination: Examination, width: int, *, verbose: bool = False, ascii_only: bool = False) -> Iterator[Row]:
+    """The worst first: groups, and what is in each. What is fine is folded into a number unless `verbose`."""
+    page = _Page(width, verbose, ascii_only, _titles(examination, verbose, width))
+    groups = {group: [r for r in examination.results if r.check.group is group and r.findings] for group in Group}
     folded = False
-    for group in Group:
-        results = [r for r in examination.results if r.check.group is group and r.findings]
+    for group, results in sorted(groups.items(), key=lambda item: min(map(_rank, item[1]), default=0)):
         if results:
             told = list(page.group(group, results))
             if not (folded and len(told) == 1):
@@ -46,6 +46,29 @@ def rows(examination: Examination, width: int, *, verbose: bool = False, ascii: 
             folded = len(told) == 1
             yield from told
     yield from page.summary(examination)
+
+
+def counts(examination: Examination) -> Row:
+    """How many there are of each level that there is."""
+    return tuple(_counted([finding.level for result in examination.results for finding in result.findings], ascii_only=False))
+
+
+def _rank(result: Result) -> int:
+    return _WORST_FIRST.index(result.level)
+
+
+def _shape(level: Level, ascii_only: bool) -> Word:
+    shape, plainly, ink = SHAPES[level]
+    return (plainly if ascii_only else shape, ink)
+
+
+def _counted(levels: Sequence[Level], *, ascii_only: bool) -> list[Word]:
+    out: list[Word] = []
+    for level in _WORST_FIRST:
+        if count := sum(found is level for found in levels):
+            ink = "muted" if level in (Level.OK, Level.NOTE) else SHAPES[level][2]
+            out += [("  ", "text"), _shape(level, ascii_only), (f" {count}", ink)]
+    return out[1:]
 
 
 def _titles(examination: Examination, verbose: bool, width: int) -> int:
@@ -56,35 +79,22 @@ def _titles(examination: Examination, verbose: bool, width: int) -> int:
 
 
 class _Page:
-    def __init__(self, width: int, verbose: bool, ascii: bool, titles: int) -> None:  # noqa: A002
+    def __init__(self, width: int, verbose: bool, ascii_only: bool, titles: int) -> None:
         self._width = width
         self._verbose = verbose
-        self._ascii = ascii
+        self._ascii = ascii_only
         self._titles = titles
         self._indent = 4 + titles + (2 if titles else 0)
 
     def shape(self, level: Level) -> Word:
-        shape, plainly, ink = SHAPES[level]
-        return (plainly if self._ascii else shape, ink)
-
-    def _counts(self, levels: Sequence[Level]) -> list[Word]:
-        out: list[Word] = []
-        for level in _WORST_FIRST:
-            if count := sum(found is level for found in levels):
-                out += [
-                    ("  ", "text"),
-                    self.shape(level),
-                    (f" {count}", "muted" if level in (Level.OK, Level.NOTE) else SHAPES[level][2]),
-                ]
-        return out[1:]
+        return _shape(level, self._ascii)
 
     def group(self, group: Group, results: Sequence[Result]) -> Iterator[Row]:
-        counts = self._counts([finding.level for result in results for finding in result.findings])
-        rule = self._width - len(group.value) - sum(len(text) for text, _ in counts) - 2
-        yield ((group.value, "text b"), (" " + ("-" if self._ascii else "─") * max(1, rule) + " ", "faint"), *counts)
+        counted = _counted([finding.level for result in results for finding in result.findings], ascii_only=self._ascii)
+        rule = self._width - len(group.value) - sum(len(text) for text, _ in counted) - 2
+        yield ((group.value, "text b"), (" " + ("-" if self._ascii else "─") * max(1, rule) + " ", "faint"), *counted)
         skipped: dict[tuple[str, str, str], list[Finding]] = {}
-        by_level = sorted(results, key=lambda result: _WORST_FIRST.index(result.level))
-        for result in by_level:
+        for result in sorted(results, key=_rank):
             shown = [f for f in result.findings if f.level not in (Level.OK, Level.SKIPPED)]
             shown.sort(key=lambda finding: _WORST_FIRST.index(finding.level))
             yield from self._findings(result.check.title, shown)

@@ -8,9 +8,8 @@ from cockpit.actions.doctor.check import Check, Found
 from cockpit.actions.doctor.context import Context
 from cockpit.domain.errors import SettingsError
 from cockpit.domain.findings import Group, Level, fail, note, ok
+from cockpit.domain.services import COMPOSE_FILES
 from cockpit.domain.units import several
-
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
 async def _settings(context: Context) -> Found:

@@ -9,9 +9,8 @@ from cockpit.actions.doctor.context import Context
 from cockpit.actions.doctor.recipients import NEW, RULES, files, ruled
 from cockpit.domain.errors import CockpitError, SettingsError
 from cockpit.domain.findings import Group, Level, fail, note, ok, skipped, warn
+from cockpit.domain.secret_template import PLACEHOLDER
 from cockpit.domain.units import several
-
-PLACEHOLDER = "fill-in:"
 
 
 async def _governed(context: Context) -> Found:

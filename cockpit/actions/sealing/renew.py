@@ -16,13 +16,12 @@ from cockpit.actions.sealing.readers import RULES, Readers, check, rules
 from cockpit.actions.sealing.seal import OpenStore, Proof, prove, seal
 from cockpit.domain.errors import CockpitError, Refused, UsageError
 from cockpit.domain.files import NewFile
-from cockpit.domain.keys import EXAMPLE, KeyPair
+from cockpit.domain.keys import EXAMPLE, EXAMPLE_KEY, KeyPair
 from cockpit.domain.secret import Secret
 from cockpit.domain.secret_template import OPERATOR, PLACEHOLDER, TEMPLATE, Ask, Later, Template, parse
 from cockpit.ports import SecretStore
 from cockpit.ports.making import FileSet, Keys, NewTree
 
-EXAMPLE_KEY = "secrets/example.agekey"
 SETTINGS = "cockpit.yaml"
 
 

@@ -1,4 +1,4 @@
-"""The age keys of this machine, as sops finds them: only to keep the cipher text of what did not change."""
+"""The age and ssh keys of this machine, where sops finds them, and their public halves."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cockpit.domain.keys import SSH_PUBLIC
 from cockpit.domain.secret import Secret
 
 
 def identities(identity: Path | Secret | None) -> list[Any]:
-    """pyrage's identities; empty where there is none that it can use (a passphrase, a plugin)."""
+    """pyrage's, to keep the cipher text of what did not change; none where it can use none (a passphrase, a plugin)."""
     if identity is not None:
         return list(parsed(identity.reveal() if isinstance(identity, Secret) else _bytes(identity)))
-    found: list[Any] = []
-    found += parsed(os.environ.get("SOPS_AGE_KEY", "").encode())
-    places = [os.environ.get("SOPS_AGE_KEY_FILE"), os.environ.get("SOPS_AGE_SSH_PRIVATE_KEY_FILE")]
-    for place in (*places, keys_file(), *(Path.home() / ".ssh" / name for name in ("id_ed25519", "id_rsa"))):
-        if place:
-            found += parsed(_bytes(Path(place)))
+    found = list(parsed(os.environ.get("SOPS_AGE_KEY", "").encode()))
+    for place in places():
+        found += parsed(_bytes(place))
     return found
+
+
+def places() -> list[Path]:
+    """Files that sops looks into by itself, whether they are there or not."""
+    named = [os.environ.get(name) for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")]
+    own = [Path.home() / ".ssh" / name for name in ("id_ed25519", "id_rsa")]
+    return [*(Path(place) for place in named if place), keys_file(), *own]
 
 
 def keys_file() -> Path:
@@ -46,3 +51,18 @@ def parsed(data: bytes) -> Iterator[Any]:
         if line.startswith("AGE-SECRET-KEY-1"):
             with contextlib.suppress(pyrage.IdentityError, ValueError):
                 yield pyrage.x25519.Identity.from_str(line.strip())
+
+
+def public_halves(private: bytes) -> tuple[str, ...]:
+    """Of age keys: `age1...`; of an ssh key: `ssh-ed25519 AAAA...`. None where it has a passphrase or needs a plugin."""
+    if b"PRIVATE KEY" not in private:
+        return tuple(str(identity.to_public()) for identity in parsed(private))
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        key: Any = serialization.load_ssh_private_key(private, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return ()
+    text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    return (text,) if SSH_PUBLIC.match(text) else ()

@@ -13,7 +13,7 @@ from cockpit.actions.bundle import Cockpit
 from cockpit.actions.catalog import LOGS, SERVICES, Context
 from cockpit.domain import units
 from cockpit.domain.errors import CockpitError
-from cockpit.domain.services import Service, ServicesSnapshot, State
+from cockpit.domain.services import COMPOSE_FILES, Service, ServicesSnapshot, State
 from cockpit.observe.observation import Observation
 from cockpit.tui.going import Going
 from cockpit.tui.ink import EMPTY, Line, cut, gap, heading, join, shape, t, title, width, wrap
@@ -331,8 +331,7 @@ class ServicesPane(Pane):
         if project is None:
             self.say(t("cockpit.yaml names no such project: its compose file is not in this repository", "warn"))
             return
-        names = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-        found = next((n for n in names if (self.cockpit.settings.root / project.source / n).is_file()), names[0])
+        found = next((n for n in COMPOSE_FILES if (self.cockpit.settings.root / project.source / n).is_file()), COMPOSE_FILES[0])
         self.main.visit("files", f"{project.source}/{found}")
 
     def turn_to(self, key: str) -> None:

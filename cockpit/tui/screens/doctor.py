@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from cockpit.actions.doctor import Examination, Result
+from cockpit.actions.doctor.report import Row, counts
 from cockpit.actions.doctor.report import rows as report_rows
-from cockpit.tui.ink import EMPTY, Line, ends, t, text_of, wrap
+from cockpit.tui.ink import EMPTY, Line, ends, gap, t, text_of, width, wrap
 from cockpit.tui.screens.overlay import Overlay
 from cockpit.tui.widgets.surface import Drawn, on_ground
 from cockpit.tui.work import work
@@ -55,12 +56,13 @@ class DoctorScreen(Overlay[None]):
             left = f"{self._left} checks to come" if self._left else "…"
             return [*wrap("Looking over this machine, the repository and its hosts", cells), t(left, "faint")]
         found = report_rows(self._found, cells, verbose=self._verbose)
-        out: list[Line] = [tuple(span for text, ink in row for span in t(text, ink)) for row in found]
+        out = [_line(row) for row in found]
         return out[1:] if out and not out[0] else out
 
     def lines(self, cells: int, rows: int) -> Sequence[Drawn]:
         keys = "v shows what is fine · ctrl+r again · ctrl+o copies · esc closes"
-        head = [EMPTY, ends(t("Doctor", "accent b"), t(keys, "muted") if cells > 80 else EMPTY, cells), EMPTY]
+        name = t("Doctor", "accent b") + (gap(3) + _line(counts(self._found)) if self._found is not None else EMPTY)
+        head = [EMPTY, ends(name, t(keys, "muted") if cells > width(name) + len(keys) + 4 else EMPTY, cells), EMPTY]
         body = self._body(cells)
         room = rows - len(head) - 1
         self._top = max(0, min(self._top, len(body) - room))
@@ -90,3 +92,7 @@ class DoctorScreen(Overlay[None]):
                 self.scroll_by(-self._top)
             case key:
                 self.scroll_by(_STEPS.get(key, 0))
+
+
+def _line(row: Row) -> Line:
+    return tuple(span for text, ink in row for span in t(text, ink))

@@ -9,7 +9,7 @@
       type = "gpt";
       partitions = {
         ESP = {
-          # kernels and initial ramdisks of ten generations
+          # kernels and initial ramdisks of twenty generations; those that share a kernel share its file
           size = "1G";
           type = "EF00";
           content = {

@@ -8,8 +8,9 @@
     "sr_mod"
   ];
   boot.loader.systemd-boot.enable = true;
-  # cockpit keeps more generations than these in the store; the boot menu and /boot hold the newest
-  boot.loader.systemd-boot.configurationLimit = 10;
+  # more than `keep:` in cockpit.yaml and what is kept beside: the loader cannot be told to boot what is not in its menu, so a
+  # rollback to it would fail
+  boot.loader.systemd-boot.configurationLimit = 20;
   boot.loader.efi.canTouchEfiVariables = true;
 
   fileSystems."/" = {
