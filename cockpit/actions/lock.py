@@ -115,6 +115,9 @@ class Lock:
         for service in found.services:
             if service.name in lockable:
                 grouped.setdefault(lockable[service.name].tagged, []).append(service)
+            elif service.name in found.locked:  # and compose would take that
+                why = f"{_why(service)}, and the lock says {found.locked[service.name]}"
+                rows.append(LockRow(found.project, (service.name,), service.image, Fit.STALE, why=why))
             else:
                 rows.append(LockRow(found.project, (service.name,), service.image, Fit.OPEN, why=_why(service)))
         for tagged, services in grouped.items():
@@ -189,7 +192,8 @@ class Lock:
             elif _fit(image, found.locked.get(name))[0] is Fit.LOCKED:
                 images_of.append((name, found.locked[name]))
         data = self._files.lock(images_of)
-        if images_of and data != found.lock:
+        # where nothing of it could be had it stays; where nothing is left to be locked it says so
+        if data != found.lock and (images_of or (found.locked and not lockable)):
             await self._tree.write(found.lock_path, data, _digest(found.lock))
             changed.append(found.lock_path)
         return changed
@@ -212,6 +216,8 @@ def _why(service: ComposeService) -> str:
     """Why it cannot be locked; empty where it can."""
     if not service.image:
         return "it has no image of its own"
+    if service.built:
+        return "its image is built"
     if "$" in service.image:
         return "a variable is in the name of its image"
     try:

@@ -31,7 +31,7 @@ class ComposeFiles(Protocol):
         """Of (path, content) of one project, in the order of compose."""
 
     def locked(self, path: str, data: bytes) -> dict[str, str]:
-        """Service -> image, of a lock."""
+        """Service -> image, of a lock. UsageError where somebody wrote more into it."""
 
     def lock(self, images: Sequence[tuple[str, str]]) -> bytes:
         """The lock of (service, image)."""

@@ -167,6 +167,43 @@ async def test_what_cannot_be_locked_is_told(tree: Tree, image: str, why: str) -
     assert written.changed == () and tree.registry.asked == []
 
 
+async def test_what_is_built_is_asked_of_no_registry(tree: Tree) -> None:
+    tree.project("odd", "services: {a: {image: 'web:1.0', build: .}, b: {image: 'web:1.0'}}")
+    tree.project("odd", "services: {b: {build: {context: .}}}", "compose.override.yaml")
+    written = await tree.lock().write(["odd"])
+    assert {row.why for row in written.rows} == {"its image is built"}
+    assert written.changed == () and tree.registry.asked == []
+
+
+@pytest.mark.parametrize("image", [f"web:1.0@{digest('b')}", "web:$TAG"])
+async def test_a_lock_of_what_cannot_be_locked_is_stale_and_goes(tree: Tree, image: str) -> None:
+    """compose would run what the lock says, not what stands in the compose file."""
+    tree.project("one", "services: {a: {image: 'web:1.0'}}")
+    await tree.lock().write(["one"])
+    folder = tree.project("one", f"services: {{a: {{image: '{image}'}}}}")
+    (row,) = await tree.lock().check(["one"])
+    assert row.fit is Fit.STALE and f"the lock says web:1.0@{digest('a')}" in row.why
+    assert (await tree.lock().write(["one"])).changed == ("compose/one/compose.lock.yaml",)
+    assert "web" not in (folder / "compose.lock.yaml").read_text()
+    assert [row.fit for row in await tree.lock().check(["one"])] == [Fit.OPEN]
+
+
+async def test_a_lock_of_which_nothing_can_be_had_stays(tree: Tree) -> None:
+    tree.project("one", "services: {a: {image: 'web:1.0'}}")
+    tree.project("one", f"services: {{a: {{image: 'web:0.9@{digest('9')}'}}}}", "compose.lock.yaml")
+    tree.registry.broken["web"] = Unreachable("down")
+    assert (await tree.lock().write(["one"])).changed == ()
+
+
+async def test_a_lock_that_somebody_wrote_into_is_not_overwritten(tree: Tree) -> None:
+    text = f"services: {{web: {{image: 'web:1.0@{digest('a')}', user: '1'}}}}"
+    folder = tree.project("app", text, "compose.lock.yaml")
+    with pytest.raises(UsageError, match="more in it than images") as raised:
+        await tree.lock().write()
+    assert "web.user" in raised.value.why
+    assert (folder / "compose.lock.yaml").read_text() == text
+
+
 @pytest.mark.parametrize(
     ("lock", "fit"),
     [
