@@ -114,6 +114,8 @@ SPOILT = (
     Spoilt(
         "compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is for traefik:v3.7.9, not traefik:v3.8.0"
     ),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:$TAG"), FAIL, "the compose file says it otherwise"),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:v3.7.9\n    build: ."), FAIL, "the compose file says it otherwise"),
     Spoilt(
         "compose.lock",
         edit("compose/web/compose.lock.yaml", "socket-proxy:\n", "proxy:\n"),

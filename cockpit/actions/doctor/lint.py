@@ -224,7 +224,8 @@ def lock(project: Project) -> Iterator[Finding]:
         yield fail(f"{LOCK} cannot be read", project.lock_error, fix, file)
         return
     named = {s.name: image_of(s.image) for s in project.services if s.image and "$" not in s.image}  # others are not locked
-    wanted = {name: image for name, image in named.items() if image is not None and not image.digest}
+    built = {s.name for s in project.services if s.node.get("build").there}
+    wanted = {name: image for name, image in named.items() if image is not None and not image.digest and name not in built}
     if project.lock is None:
         if wanted:
             yield note(
@@ -249,6 +250,9 @@ def lock(project: Project) -> Iterator[Finding]:
     for name, (_, line) in locked.items():
         if name not in known:
             yield fail(f"{name} is in the lock and no service", "compose would make one of it, or refuse", fix, file, line)
+        elif name not in wanted:
+            why = "it is built, or has a variable or a digest there, and the lock wins"
+            yield fail(f"{name} is in the lock, and the compose file says it otherwise", why, fix, file, line)
 
 
 def socket(project: Project) -> Iterator[Finding]:
