@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from msgspec import Struct
 
+from cockpit.adapters.outside import table
 from cockpit.domain.errors import CockpitError, Refused, Unreachable, UsageError
 from cockpit.domain.images import HUB, Image
 from cockpit.domain.text import plain
@@ -101,14 +102,14 @@ class OciRegistry:
         """Of an index, the first image for a machine."""
         with _Repository(image) as repository:
             manifest = self._manifest(repository, digest)
-            for one in manifest.get("manifests") or ():
-                if isinstance(one, dict) and (one.get("platform") or {}).get("os") == "linux":
+            several = manifest.get("manifests")
+            for one in map(table, several if isinstance(several, list) else ()):
+                if table(one.get("platform")).get("os") == "linux":
                     manifest = self._manifest(repository, str(one.get("digest")))
                     break
-            wanted = str((manifest.get("config") or {}).get("digest"))
+            wanted = str(table(manifest.get("config")).get("digest"))
             config = self._checked(repository, f"blobs/{wanted}", wanted) if _DIGEST.fullmatch(wanted) else {}
-            labels = (config.get("config") or {}).get("Labels") or {}
-            return plain(str(labels.get(SOURCE) or "")[:500]) if isinstance(labels, dict) else ""
+            return plain(str(table(table(config.get("config")).get("Labels")).get(SOURCE) or "")[:500])
 
     def _manifest(self, repository: _Repository, digest: str) -> dict[str, Any]:
         if not _DIGEST.fullmatch(digest):

@@ -466,6 +466,30 @@ async def test_other_bytes_than_were_asked_for(rogue: Rogue) -> None:
         await OciRegistry().source(rogue.image(), DIGEST)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"manifests": 5}',
+        b'{"manifests": {"a": 1}}',
+        b'{"manifests": [{"platform": "linux"}]}',
+        b'{"config": "x"}',
+        b'{"config": [1]}',
+        b'{"manifests": [{"platform": {"os": "windows"}}]}',
+    ],
+)
+async def test_a_manifest_of_strange_shape_has_no_source(rogue: Rogue, body: bytes) -> None:
+    rogue.says(f"/v2/app/manifests/{digest(body)}", 200, body)
+    assert await OciRegistry().source(rogue.image(), digest(body)) == ""
+
+
+async def test_a_configuration_of_strange_shape_has_no_source(rogue: Rogue) -> None:
+    config = b'{"config": "x"}'
+    body = json.dumps({"config": {"digest": digest(config)}}).encode()
+    rogue.says(f"/v2/app/manifests/{digest(body)}", 200, body)
+    rogue.says(f"/v2/app/blobs/{digest(config)}", 200, config)
+    assert await OciRegistry().source(rogue.image(), digest(body)) == ""
+
+
 async def test_several_at_once(rogue: Rogue) -> None:
     signs_in(rogue, f"http://{rogue.host}/token")
     rogue.says("/token", 200, b'{"token": "the-token"}')
