@@ -185,9 +185,25 @@ def test_the_digest_of_a_service(change: tuple[bytes, bytes], same: bool) -> Non
     assert (project_contents("core", MANIFEST, [COMPOSE.replace(*change)]).services["web"].config == before) is same
 
 
-def test_compose_files_are_merged_and_broken_ones_told() -> None:
-    lock = b'services: {web: {image: "web:1@sha256:aa", ports: !reset []}}\n'
-    assert project_contents("core", MANIFEST, [COMPOSE, lock]).services["web"].mounts
+def test_compose_files_are_merged_as_compose_does() -> None:
+    """Lists behind each other, but for a command; what an override takes away or says instead counts alone."""
+
+    def web(base: bytes, override: bytes) -> ServiceContents:
+        return project_contents("core", MANIFEST, [base, override]).services["web"]
+
+    more = b'services: {web: {volumes: ["./more.yml:/y:ro"], command: [b]}}\n'
+    found = web(COMPOSE, more)
+    assert found.mounts == ("conf", "more.yml", "plain.txt", "site.conf")
+    assert web(COMPOSE.replace(b"./conf/x.yml:/x:ro", b"./conf/x.yml:/z:ro"), more).config != found.config
+    base = COMPOSE.replace(b"    image: web:1\n", b"    image: web:1\n    command: [a]\n")
+    assert web(base, more).config == found.config
+    assert web(COMPOSE, b"services: {web: {volumes: !reset []}}").mounts == ("plain.txt", "site.conf")
+    instead = b'services: {web: {volumes: !override ["./more.yml:/y:ro"], environment: !override {A: b}}}'
+    assert web(COMPOSE, instead).mounts == ("more.yml", "plain.txt", "site.conf")
+    assert web(COMPOSE, instead.replace(b"A: b", b"A: c")).config != web(COMPOSE, instead).config
+
+
+def test_broken_compose_files_are_told() -> None:
     with pytest.raises(BuildFailed, match="core: a compose file does not parse"):
         project_contents("core", MANIFEST, [b"a: [", b""])
 

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from msgspec import Struct
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from cockpit.adapters.outside import table
 from cockpit.domain.contents import ProjectContents, ServiceContents, is_store_path
@@ -20,19 +22,25 @@ from cockpit.domain.text import plain
 SECRETS = "/run/cockpit/secrets/"
 
 
+class _Instead(Struct, frozen=True):
+    """A value that is not merged with that of the files before."""
+
+    value: Any
+
+
 class _Compose(SafeConstructor):
     """Knows compose's own tags, which say how files are merged."""
 
 
-for _tag in ("!reset", "!override"):
-    _Compose.add_constructor(_tag, lambda constructor, node: None)
+_Compose.add_constructor("!reset", lambda constructor, node: _Instead(None))
+_Compose.add_constructor("!override", lambda constructor, node: _Instead(_untagged(constructor, node)))
 
 
 def project_contents(name: str, manifest: Mapping[str, Any], files: Sequence[bytes]) -> ProjectContents:
     """`files` are its compose files, in order. BuildFailed where one does not parse."""
     merged: dict[str, Any] = {}
     for data in files:
-        merged = _merge(merged, _load(name, data))
+        merged = _merged(merged, _load(name, data))
     entries = _store_paths(manifest.get("entries"))
     encrypted = {k: v.get("path") for k, v in table(manifest.get("encrypted")).items() if isinstance(v, dict)}
     secrets = {k: v.get("path") for k, v in table(manifest.get("secrets")).items() if isinstance(v, dict)}
@@ -90,12 +98,22 @@ def _load(project: str, data: bytes) -> dict[str, Any]:
         ) from None
 
 
-def _merge(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(one)
-    for key, value in other.items():
-        before = merged.get(key)
-        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return merged
+def _untagged(constructor: SafeConstructor, node: Node) -> Any:  # noqa: ANN401 - any YAML
+    if isinstance(node, MappingNode):
+        return constructor.construct_mapping(node, deep=True)
+    return constructor.construct_sequence(node, deep=True) if isinstance(node, SequenceNode) else node.value
+
+
+def _merged(one: object, other: object, key: str = "") -> Any:  # noqa: ANN401 - any YAML
+    """As compose merges its files: tables by their keys, lists behind each other, but for what is one command."""
+    if isinstance(other, _Instead):
+        return _merged(None, other.value)
+    if isinstance(other, dict):
+        before = table(one)
+        return before | {name: _merged(before.get(name), value, str(name)) for name, value in other.items()}
+    if isinstance(one, list) and isinstance(other, list) and key not in ("command", "entrypoint", "test"):
+        return [*one, *other]
+    return other
 
 
 def _list(value: object) -> list[Any]:
