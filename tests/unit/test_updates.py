@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from cockpit.cli import upkeep_report
 from cockpit.cli.upkeep_report import markdown
 from cockpit.domain.closures import package_changes
 from cockpit.domain.errors import Unreachable, UsageError
@@ -166,5 +165,5 @@ def test_much_is_folded_and_too_much_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     many = tuple(PackageChange(f"package{n}", "1", "2") for n in range(100))
     text = markdown(UpdateReport(systems=(system(packages=many),)))
     assert "<details><summary>100 packages</summary>" in text and text.count("</details>") == 1
-    monkeypatch.setattr(upkeep_report, "MOST", 500)
+    monkeypatch.setattr("cockpit.cli.github.MOST", 500)
     assert len(markdown(UpdateReport(systems=(system(packages=many),)))) < 600
