@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from cockpit.actions import comparing, rules
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
-from cockpit.domain.contents import Contents, ReleaseFile
+from cockpit.domain.contents import MOST_TEXT, Contents, ReleaseFile
 from cockpit.domain.errors import BuildFailed, Exit, Refused, UsageError
 from cockpit.domain.events import HostOutcome, Outcome, Output, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
 from cockpit.domain.plan import HostPlan, Plan, Problem
 from cockpit.domain.repository import Commit
+from cockpit.domain.text import plain
 from cockpit.ports import Builder
 
 UNKNOWN = (
@@ -44,7 +45,7 @@ class Releases:
                 contents = await self.build(name, commit, run)
                 made.append(contents)
                 note.append(contents.closure)
-        return ReleaseFile(commit.sha, commit.subject, tuple(made))
+        return ReleaseFile(commit.sha, plain(commit.subject)[:MOST_TEXT], tuple(made))
 
     async def build(self, name: str, commit: Commit, run: Run) -> Contents:
         settings = self._world.host(name).settings

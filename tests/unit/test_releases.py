@@ -273,8 +273,12 @@ def _as(**changes: Any) -> bytes:  # noqa: ANN401 - fields of a system
         encode(replace(FILE, schema=2)),
         encode(replace(FILE, commit="HEAD")),
         encode(replace(FILE, hosts=(OLD, OLD))),
+        encode(replace(FILE, subject="\x1b]0;mine\x07")),
+        encode(replace(FILE, subject="a" * 5000)),
+        _as(host="al\npha"),
+        _as(units={"\u202ea": "1"}),
     ],
-    ids=range(20),
+    ids=range(24),
 )
 def test_a_file_that_is_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(UsageError):
@@ -351,6 +355,14 @@ async def test_a_release_asks_no_host(lab: Homelab) -> None:
     outcome = await lab.cockpit.releases.execute(["alpha"], None, run=lab.cockpit.runs.new(), write=written.append)
     assert outcome.exit is Exit.DONE and lab.alpha.calls == []
     assert written == [ReleaseFile(sha("c"), "Update paperless", (OLD,))]
+
+
+async def test_a_subject_of_any_kind_makes_a_file_that_can_be_read(lab: Homelab) -> None:
+    lab.builder.systems["alpha", sha("c")] = OLD
+    lab.repository.commits[sha("c")] = lab.repository.commit("c", "b", subject="\x1b[2J\u200dfine\t" + "a" * 5000)
+    written: list[ReleaseFile] = []
+    await lab.cockpit.releases.execute(["alpha"], None, run=lab.cockpit.runs.new(), write=written.append)
+    assert decode(encode(written[0])).subject.startswith("fine a")
 
 
 async def test_a_release_that_cannot_be_built_or_has_changes(lab: Homelab) -> None:
