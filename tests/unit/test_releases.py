@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from cockpit.actions import comparing
-from cockpit.adapters.nixos.contents import built
-from cockpit.adapters.nixos.local import ContentsBuilder
+from cockpit.adapters.nixos.contents import SCRIPT, built
 from cockpit.adapters.nixos.shapes import project_contents
 from cockpit.cli import parser
 from cockpit.cli.main import run
@@ -23,6 +23,7 @@ from cockpit.domain.errors import BuildFailed, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.hosts import Hold
 from cockpit.wiring import as_another
+from scripts.paths import TOP
 from tests.unit.fakes import Homelab, homelab, sha
 
 
@@ -235,6 +236,23 @@ async def test_a_system_that_says_strange_things() -> None:
     assert found.reloads == ("a.service", "b.service") and set(found.projects) == {"core"}
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_container_has_no_kernel_that_could_be_another(tmp_path: Path, own: bool) -> None:
+    """A system of a container brings none: nothing of it needs a reboot. On the host and in a plan that only looks."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nixos-version").touch()
+        if own:
+            (tmp_path / name / "bzImage").touch()
+            (tmp_path / name / "kernel").symlink_to("bzImage")
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    check = f". {TOP}/nix/programs/check.sh; same_kernel {old} {new}"
+    assert (subprocess.run(["bash", "-c", check], check=False).returncode == 0) is not own
+    told = subprocess.run(["sh", "-s", "--", new, new], input=SCRIPT.read_bytes(), capture_output=True, check=True).stdout
+    fields = dict(zip(*[iter(told.decode().split("\0"))] * 2, strict=False))
+    assert fields["kernel"].strip() == (f"{new}/bzImage" if own else "")
+
+
 # ---- the file ----------------------------------------------------------------------------------------------------------------
 
 FILE = ReleaseFile(sha("c"), "Update paperless", (OLD,))
@@ -433,12 +451,3 @@ def test_a_file_that_cannot_be_written(lab: Homelab) -> None:
 def test_as_another_user_enters_every_host() -> None:
     settings = homelab().cockpit.settings
     assert {host.user for host in as_another(settings, "reader").hosts.values()} == {"reader"}
-
-
-def test_nix_is_told_the_commit_and_nothing_of_the_work_tree() -> None:
-    settings = homelab().cockpit.settings.hosts["alpha"]
-    command = ContentsBuilder(Path("/my homelab")).command(settings, sha("c"))
-    assert command[-1] == (
-        f'git+file:///my%20homelab?rev={sha("c")}&allRefs=1&dir=nix#nixosConfigurations."alpha".config.system.build.toplevel'
-    )
-    assert "--no-update-lock-file" in command and "--impure" not in command
