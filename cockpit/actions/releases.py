@@ -13,7 +13,7 @@ from cockpit.actions import comparing, rules
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
 from cockpit.domain.contents import MOST_TEXT, Contents, ReleaseFile
-from cockpit.domain.errors import BuildFailed, Exit, Refused, UsageError
+from cockpit.domain.errors import Exit, Refused, UsageError
 from cockpit.domain.events import HostOutcome, Outcome, Output, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
 from cockpit.domain.plan import HostPlan, Plan, Problem
@@ -49,15 +49,11 @@ class Releases:
 
     async def build(self, name: str, commit: Commit, run: Run) -> Contents:
         settings = self._world.host(name).settings
-        found: Contents | None = None
-        async for item in self._builder.build(settings, commit.sha):
-            if isinstance(item, Contents):
-                found = item
-            else:
-                run.emit(Output, host=name, step="build", text=item)
-        if found is None:
-            raise BuildFailed("the build ended without a result", f"nix named no system of {name}")
-        return found
+
+        def told(line: str) -> None:
+            run.emit(Output, host=name, step="build", text=line)
+
+        return await self._builder.contents(settings, await self._builder.build(settings, commit.sha, told))
 
     async def _resolve(self, hosts: Sequence[str], revision: str | None) -> Commit:
         world = self._world

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cockpit.domain.images import ComposeService, Image
-from cockpit.domain.updates import System
 
 
 class Registry(Protocol):
@@ -45,8 +44,3 @@ class Nix(Protocol):
 
     async def update(self, folder: str) -> None:
         """Locks every input of the flake anew. Unreachable, OperationFailed."""
-
-    async def build(self, folder: str, attribute: str, commit: str | None) -> str:
-        """Store path of a host's system, of a commit or of the work tree as it stands. BuildFailed."""
-
-    async def system(self, path: str) -> System: ...

@@ -13,6 +13,7 @@ from cockpit.adapters.compose_files import ComposeYaml
 from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.later import later
+from cockpit.adapters.nixos.local import LocalBuilder
 from cockpit.adapters.nixos.upkeep import LocalNix
 from cockpit.domain.settings import Role
 
@@ -31,4 +32,5 @@ def open_upkeep(config: str | None) -> Upkeep:
     settings, user = files.load(Path(config) if config else files.find(Path.cwd())), files.load_user()
     tree = GitWorkTree(settings.root)
     lock = Lock(settings.projects, tree, ComposeYaml(), later(registry), observes=user.role is Role.OBSERVE)
-    return Upkeep(lock, Update(settings.hosts, tree, GitRepository(settings.root), LocalNix(settings.root), lock))
+    repository, nix, builder = GitRepository(settings.root), LocalNix(settings.root), LocalBuilder(settings.root)
+    return Upkeep(lock, Update(settings.hosts, tree, repository, nix, builder, lock))
