@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from cockpit.domain import images
-from cockpit.domain.errors import CockpitError, Refused, UsageError
+from cockpit.domain.errors import CockpitError, Refused, Unreachable, UsageError
 from cockpit.domain.images import ComposeService, Fit, Image, LockRow
 from cockpit.domain.settings import ProjectSettings
 from cockpit.ports import WorkTree
@@ -73,7 +73,7 @@ class Lock:
         wanted = {image.tagged: image for one in found for image in _lockable(one).values()}
         told = await self._ask(wanted.values(), upgrade, majors)
         answers = {tagged: answer for tagged, answer in told.items() if isinstance(answer, Answer)}
-        errors = [answer for answer in told.values() if isinstance(answer, CockpitError)]
+        errors = _together([answer for answer in told.values() if isinstance(answer, CockpitError)])
         rows: list[LockRow] = []
         changed: list[str] = []
         for one in found:
@@ -200,6 +200,16 @@ class Lock:
 
 
 _WORST = (Fit.MISSING, Fit.STALE, Fit.LOCKED)
+
+
+def _together(errors: Sequence[CockpitError]) -> list[CockpitError]:
+    """A registry that does not answer is one error, however many images it has."""
+    away: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        if isinstance(error, Unreachable):
+            away.setdefault((error.what, error.hint), []).append(error.why)
+    others = [error for error in errors if not isinstance(error, Unreachable)]
+    return [*(Unreachable(what, "\n".join(whys), hint) for (what, hint), whys in away.items()), *others]
 
 
 def _digest(data: bytes | None) -> str:

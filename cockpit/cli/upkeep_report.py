@@ -37,7 +37,7 @@ def _lines(report: UpdateReport) -> Iterator[str]:
         yield "### Not done"
         yield ""
         for error in report.errors:
-            yield f"- {cell(error.what)}{f': {cell(error.why)}' if error.why else ''}"
+            yield "- " + ": ".join(cell(part) for part in (error.what, "; ".join(error.why.splitlines())) if part)
         yield ""
 
 

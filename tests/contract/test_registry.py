@@ -152,7 +152,8 @@ def test_the_command_line(real: Real, tmp_path: Path) -> None:
     compose.write_text(f"services:\n  web:   # the page\n    image: {image}:v1.0.0   # pinned\n")
     lock = tmp_path / "compose/app/compose.lock.yaml"
 
-    assert cockpit(tmp_path, "lock", "--check")[0] == 10
+    code, told = cockpit(tmp_path, "lock", "--check")
+    assert code == 10 and "LOCK" in told and "DIGEST" not in told  # there is none
     assert cockpit(tmp_path, "lock")[0] == 0
     assert f"{image}:v1.0.0@{pushed['v1.0.0']}" in lock.read_text()
     assert cockpit(tmp_path, "lock", "--check")[0] == 0

@@ -141,6 +141,15 @@ async def test_one_image_that_cannot_be_had_costs_only_itself(tree: Tree) -> Non
     assert f"web:1.0@{digest('a')}" in text and f"ghcr.io/x/db:17@{digest('7')}" in text
 
 
+async def test_a_registry_that_is_away_is_one_error(tree: Tree) -> None:
+    tree.registry.broken = {
+        "web": Unreachable("it is away", "web:1.0: no connection", "is it?"),
+        "ghcr.io/x/db": Unreachable("it is away", "db:17: no connection", "is it?"),
+    }
+    (error,) = (await tree.lock().write()).errors
+    assert error.why.splitlines() == ["web:1.0: no connection", "db:17: no connection"] and error.hint == "is it?"
+
+
 async def test_what_was_never_locked_is_left_out_where_it_cannot_be_had(tree: Tree) -> None:
     tree.registry.broken["web"] = Refused("an account is needed")
     written = await tree.lock().write()

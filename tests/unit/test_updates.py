@@ -125,7 +125,7 @@ def test_a_report_of_everything() -> None:
         images=(row(), row(image="db", old_tag="17.1", new_tag="18.0", stateful=True, notes="")),
         systems=(system(reboot=("6.12.1", "6.12.9")),),
         files=("nix/flake.lock",),
-        errors=(Unreachable("registry.example does not answer", "no connection"),),
+        errors=(Unreachable("registry.example does not answer", "a: no connection\nb: no connection"),),
     )
     text = markdown(report)
     assert "| nixpkgs (nix) | `aaaaaaaaaaaa` | `bbbbbbbbbbbb` | [compare](https://github.com/NixOS/nixpkgs/compare/" in text
@@ -133,7 +133,7 @@ def test_a_report_of_everything() -> None:
     assert "- **reboot**: homelab has another kernel (6.12.1 → 6.12.9)" in text
     assert "- **keeps data**: db in app" in text and "- **first number**: db 17.1 → 18.0" in text
     assert "| bash | `5.2` | `5.3` |" in text and "- `sshd.service`" in text
-    assert "- registry.example does not answer: no connection" in text
+    assert "- registry.example does not answer: a: no connection; b: no connection" in text
     assert report.reboots == ("homelab",)
 
 
