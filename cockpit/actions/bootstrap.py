@@ -21,7 +21,7 @@ from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts, Prospect
 from cockpit.domain.plan import Allow, HostPlan, Plan
 from cockpit.domain.repository import Commit
-from cockpit.ports import BuildResult, FirstContact, SystemBuilder
+from cockpit.ports import Builder, BuildResult, FirstContact
 
 ACTION = "release.bootstrap"
 NOTHING = Allow()
@@ -29,7 +29,7 @@ _INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 
 
 class Bootstrap:
-    def __init__(self, world: World, contact: Callable[[str, str], FirstContact], builder: SystemBuilder) -> None:
+    def __init__(self, world: World, contact: Callable[[str, str], FirstContact], builder: Builder) -> None:
         """`contact` makes the connection to a host as a user."""
         self._world = world
         self._contact = contact
@@ -167,29 +167,31 @@ class Bootstrap:
         """Writes only content-addressed things: the commit's objects, and the system."""
         name, settings = contact.settings.name, contact.settings
         known = await world.repository.known(prospect.haves)
-        built: BuildResult | None = None
+        closure = ""
+
+        def told(line: str) -> None:
+            run.emit(Output, host=name, step="prepare", text=line)
+
         if here or not prospect.git:
             run.emit(
                 Progress, host=name, step="prepare", text="builds on this machine" + ("" if here else ": the host has no git")
             )
-            items = self._builder.build(commit.sha, settings.flake_folder, settings.flake_attribute)
-        else:
-            items = contact.build_first(run.id, commit.sha, world.repository.pack(commit.sha, known))
-        async for item in items:
-            if isinstance(item, BuildResult):
-                built = item
-            else:
-                run.emit(Output, host=name, step="prepare", text=item)
-        if built is None:
-            raise BuildFailed("the build ended without a result", "")
-        if here or not prospect.git:
-            missing = await contact.lacks(await self._builder.requisites(built.closure))
+            closure = await self._builder.build(settings, commit.sha, told)
+            missing = await contact.lacks(await self._builder.requisites(closure))
             run.emit(Progress, host=name, step="prepare", text=f"copies {len(missing)} store paths")
-            await contact.take(run.id, built.closure, self._builder.export(missing) if missing else _nothing())
-        await contact.prepare(run.id, built.closure)
+            await contact.take(run.id, closure, self._builder.export(missing) if missing else _nothing())
+        else:
+            async for item in contact.build_first(run.id, commit.sha, world.repository.pack(commit.sha, known)):
+                if isinstance(item, BuildResult):
+                    closure = item.closure
+                else:
+                    told(item)
+        if not closure:
+            raise BuildFailed("the build ended without a result", "")
+        await contact.prepare(run.id, closure)
         if commit.sha not in prospect.haves and (here or not prospect.git):
             await contact.receive(commit.sha, world.repository.pack(commit.sha, known))
-        return Closure(path=built.closure, commit=commit.sha, subject=commit.subject, has_cockpit=True)
+        return Closure(path=closure, commit=commit.sha, subject=commit.subject, has_cockpit=True)
 
 
 async def _nothing() -> Any:  # noqa: ANN401 - an async generator

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from cockpit.domain import images
-from cockpit.domain.errors import CockpitError, Refused, UsageError
+from cockpit.domain.errors import CockpitError, Refused, Unreachable, UsageError
 from cockpit.domain.images import ComposeService, Fit, Image, LockRow
 from cockpit.domain.services import COMPOSE_FILES, COMPOSE_LOCK, COMPOSE_OVERRIDES
 from cockpit.domain.settings import ProjectSettings
@@ -70,7 +70,7 @@ class Lock:
         wanted = {image.tagged: image for one in found for image in _lockable(one).values()}
         told = await self._ask(wanted.values(), upgrade, majors)
         answers = {tagged: answer for tagged, answer in told.items() if isinstance(answer, Answer)}
-        errors = [answer for answer in told.values() if isinstance(answer, CockpitError)]
+        errors = _together([answer for answer in told.values() if isinstance(answer, CockpitError)])
         rows: list[LockRow] = []
         changed: list[str] = []
         for one in found:
@@ -112,6 +112,9 @@ class Lock:
         for service in found.services:
             if service.name in lockable:
                 grouped.setdefault(lockable[service.name].tagged, []).append(service)
+            elif service.name in found.locked:  # and compose would take that
+                why = f"{_why(service)}, and the lock says {found.locked[service.name]}"
+                rows.append(LockRow(found.project, (service.name,), service.image, Fit.STALE, why=why))
             else:
                 rows.append(LockRow(found.project, (service.name,), service.image, Fit.OPEN, why=_why(service)))
         for tagged, services in grouped.items():
@@ -186,13 +189,24 @@ class Lock:
             elif _fit(image, found.locked.get(name))[0] is Fit.LOCKED:
                 images_of.append((name, found.locked[name]))
         data = self._files.lock(images_of)
-        if images_of and data != found.lock:
+        # where nothing of it could be had it stays; where nothing is left to be locked it says so
+        if data != found.lock and (images_of or (found.locked and not lockable)):
             await self._tree.write(found.lock_path, data, _digest(found.lock))
             changed.append(found.lock_path)
         return changed
 
 
 _WORST = (Fit.MISSING, Fit.STALE, Fit.LOCKED)
+
+
+def _together(errors: Sequence[CockpitError]) -> list[CockpitError]:
+    """A registry that does not answer is one error, however many images it has."""
+    away: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        if isinstance(error, Unreachable):
+            away.setdefault((error.what, error.hint), []).append(error.why)
+    others = [error for error in errors if not isinstance(error, Unreachable)]
+    return [*(Unreachable(what, "\n".join(whys), hint) for (what, hint), whys in away.items()), *others]
 
 
 def _digest(data: bytes | None) -> str:
@@ -209,6 +223,8 @@ def _why(service: ComposeService) -> str:
     """Why it cannot be locked; empty where it can."""
     if not service.image:
         return "it has no image of its own"
+    if service.built:
+        return "its image is built"
     if "$" in service.image:
         return "a variable is in the name of its image"
     try:

@@ -13,12 +13,13 @@ from cockpit.actions import rules
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
 from cockpit.domain import comparing
-from cockpit.domain.contents import Contents, ReleaseFile
-from cockpit.domain.errors import BuildFailed, Exit, Refused, UsageError
+from cockpit.domain.contents import MOST_TEXT, Contents, ReleaseFile
+from cockpit.domain.errors import Exit, Refused, UsageError
 from cockpit.domain.events import HostOutcome, Outcome, Output, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts
 from cockpit.domain.plan import HostPlan, Plan, Problem
 from cockpit.domain.repository import Commit
+from cockpit.domain.text import plain
 from cockpit.ports import Builder
 
 UNKNOWN = (
@@ -45,19 +46,15 @@ class Releases:
                 contents = await self.build(name, commit, run)
                 made.append(contents)
                 note.append(contents.closure)
-        return ReleaseFile(commit.sha, commit.subject, tuple(made))
+        return ReleaseFile(commit.sha, plain(commit.subject)[:MOST_TEXT], tuple(made))
 
     async def build(self, name: str, commit: Commit, run: Run) -> Contents:
         settings = self._world.host(name).settings
-        found: Contents | None = None
-        async for item in self._builder.build(settings, commit.sha):
-            if isinstance(item, Contents):
-                found = item
-            else:
-                run.emit(Output, host=name, step="build", text=item)
-        if found is None:
-            raise BuildFailed("the build ended without a result", f"nix named no system of {name}")
-        return found
+
+        def told(line: str) -> None:
+            run.emit(Output, host=name, step="build", text=line)
+
+        return await self._builder.contents(settings, await self._builder.build(settings, commit.sha, told))
 
     async def _resolve(self, hosts: Sequence[str], revision: str | None) -> Commit:
         world = self._world

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cockpit.actions.lock import Lock
-from cockpit.domain.closures import package_changes
+from cockpit.domain import comparing
+from cockpit.domain.contents import Contents
 from cockpit.domain.errors import CockpitError, UsageError
 from cockpit.domain.images import LockRow
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.updates import InputChange, SystemChange, UpdateReport, input_changes
-from cockpit.ports import Repository, WorkTree
+from cockpit.ports import Builder, Repository, WorkTree
 from cockpit.ports.upkeep import Nix
 
 MOST_BYTES = 16 << 20
@@ -18,11 +19,20 @@ Say = Callable[[str], None]
 
 
 class Update:
-    def __init__(self, hosts: Mapping[str, HostSettings], tree: WorkTree, repository: Repository, nix: Nix, lock: Lock) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[str, HostSettings],
+        tree: WorkTree,
+        repository: Repository,
+        nix: Nix,
+        builder: Builder,
+        lock: Lock,
+    ) -> None:
         self._hosts = hosts
         self._tree = tree
         self._repository = repository
         self._nix = nix
+        self._builder = builder
         self._lock = lock
 
     async def execute(self, say: Say, *, flake: bool, images: bool, majors: bool = False, build: bool = False) -> UpdateReport:
@@ -74,11 +84,17 @@ class Update:
     async def _system(self, host: HostSettings, say: Say) -> SystemChange:
         """As the last commit builds it against as the work tree does."""
         head = await self._repository.resolve("HEAD")
-        folder, attribute = host.flake_folder.strip("/"), host.flake_attribute
         say(f"building {host.name} as it was")
-        old = await self._nix.system(await self._nix.build(folder, attribute, head.sha))
+        old = await self._built(host, head.sha)
         say(f"building {host.name} as it will be")
-        new = await self._nix.system(await self._nix.build(folder, attribute, None))
+        new = await self._built(host, None)
         units = tuple(sorted(name for name in old.units.keys() | new.units.keys() if old.units.get(name) != new.units.get(name)))
-        reboot = (old.kernel[-1], new.kernel[-1]) if old.kernel != new.kernel else None
-        return SystemChange(host.name, old.path, new.path, tuple(package_changes(old.closure, new.closure)), units, reboot)
+        packages, reboot = comparing.packages(old, new), comparing.reboot(old, new)
+        return SystemChange(host.name, old.closure, new.closure, packages, units, reboot)
+
+    async def _built(self, host: HostSettings, commit: str | None) -> Contents:
+        return await self._builder.contents(host, await self._builder.build(host, commit, _unheard))
+
+
+def _unheard(line: str) -> None:
+    """What a build that succeeds says; why another fails is in its error."""

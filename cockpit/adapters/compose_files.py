@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -28,25 +29,31 @@ class ComposeYaml:
         """Of the files in the order of compose: what a later one says of an image counts."""
         images: dict[str, ComposeService] = {}
         stateful: dict[str, bool] = {}
+        built: dict[str, bool] = {}
         for path, data in files:
             text = _text(path, data)
             for key, service in _pairs(_get(_root(path, text), "services")):
                 if not isinstance(service, MappingNode):
                     continue
                 stateful[key] = _stateful(service, stateful.get(key, False))
+                built[key] = built.get(key, False) or _get(service, "build") is not None
                 image = _get(service, "image")
                 if isinstance(image, ScalarNode):
                     images[key] = ComposeService(key, str(image.value), path, image.start_mark.index, image.end_mark.index)
                 else:
                     images.setdefault(key, ComposeService(key))
-        return tuple(
-            ComposeService(s.name, s.image, s.path, s.start, s.end, stateful.get(s.name, False)) for s in images.values()
-        )
+        return tuple(replace(s, stateful=stateful.get(s.name, False), built=built.get(s.name, False)) for s in images.values())
 
     def locked(self, path: str, data: bytes) -> dict[str, str]:
-        """Service -> image, of a lock."""
-        found = _get(_root(path, _text(path, data)), "services")
-        pairs = ((key, _get(service, "image")) for key, service in _pairs(found))
+        """Service -> image, of a lock. UsageError where somebody wrote more into it."""
+        root = _root(path, _text(path, data))
+        services = dict(_pairs(_get(root, "services")))
+        theirs = [key for key, _ in _pairs(root) if key != "services"]
+        theirs += [f"{name}.{key}" for name, service in services.items() for key, _ in _pairs(service) if key != "image"]
+        if theirs:
+            why = f"{plain(', '.join(theirs[:3]))}: it would be lost when the lock is written anew"
+            raise UsageError(f"{plain(path)} has more in it than images", why, "move it to compose.override.yaml")
+        pairs = ((key, _get(service, "image")) for key, service in services.items())
         return {key: str(image.value) for key, image in pairs if isinstance(image, ScalarNode)}
 
     def lock(self, images: Sequence[tuple[str, str]]) -> bytes:

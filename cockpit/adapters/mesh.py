@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from cockpit.adapters.outside import table
 from cockpit.domain.checkup import MeshStatus
 from cockpit.domain.text import plain
 
@@ -17,10 +17,10 @@ def status_from(text: str) -> MeshStatus | None:
         return None
     if not isinstance(data, dict) or not isinstance(data.get("BackendState"), str):
         return None
-    own, peers = _object(data.get("Self")), _object(data.get("Peer"))
+    own, peers = table(data.get("Self")), table(data.get("Peer"))
     relayed = [
         address
-        for peer in map(_object, peers.values())
+        for peer in map(table, peers.values())
         if peer.get("Active") and not peer.get("CurAddr") and peer.get("Relay")
         for address in _words(peer.get("TailscaleIPs"))
     ]
@@ -32,10 +32,6 @@ def status_from(text: str) -> MeshStatus | None:
         health=_words(data.get("Health")),
         relayed=tuple(relayed),
     )
-
-
-def _object(data: object) -> dict[str, Any]:
-    return data if isinstance(data, dict) else {}
 
 
 def _words(data: object) -> tuple[str, ...]:

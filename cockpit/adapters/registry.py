@@ -10,13 +10,15 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from msgspec import Struct
 
+from cockpit.adapters.outside import table
 from cockpit.domain.errors import CockpitError, Refused, Unreachable, UsageError
 from cockpit.domain.images import HUB, Image
 from cockpit.domain.text import plain
@@ -35,17 +37,14 @@ SOURCE = "org.opencontainers.image.source"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _NEXT = re.compile(r'<([^>]+)>;\s*rel="?next"?')
-T = TypeVar("T")
 
 
-class Answer:
-    """Status, headers, and a body that is no longer than MOST."""
-
-    def __init__(self, url: str, status: int, headers: Any, body: bytes) -> None:  # noqa: ANN401 - requests' own
-        self.url = url
-        self.status = status
-        self.headers = headers
-        self.body = body
+class Answer(Struct, frozen=True):
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    """No longer than MOST."""
 
     def json(self) -> dict[str, Any]:
         try:
@@ -61,13 +60,13 @@ class OciRegistry:
     """Each call has a session of its own: calls run in threads, several at once."""
 
     async def digest(self, image: Image) -> str:
-        return await _within(lambda: self._digest(image))
+        return await asyncio.to_thread(self._digest, image)
 
     async def tags(self, image: Image) -> tuple[str, ...]:
-        return await _within(lambda: self._tags(image))
+        return await asyncio.to_thread(self._tags, image)
 
     async def source(self, image: Image, digest: str) -> str:
-        return await _within(lambda: self._source(image, digest))
+        return await asyncio.to_thread(self._source, image, digest)
 
     def _digest(self, image: Image) -> str:
         with _Repository(image) as repository:
@@ -75,7 +74,7 @@ class OciRegistry:
             answer = repository.get(url, method="HEAD")
             told = answer.headers.get("Docker-Content-Digest", "")
             if _DIGEST.fullmatch(told):
-                return str(told)
+                return told
             # a registry that does not say it: the digest is that of the bytes
             answer = repository.get(url)
             answer.json()
@@ -103,14 +102,14 @@ class OciRegistry:
         """Of an index, the first image for a machine."""
         with _Repository(image) as repository:
             manifest = self._manifest(repository, digest)
-            for one in manifest.get("manifests") or ():
-                if isinstance(one, dict) and (one.get("platform") or {}).get("os") == "linux":
+            several = manifest.get("manifests")
+            for one in map(table, several if isinstance(several, list) else ()):
+                if table(one.get("platform")).get("os") == "linux":
                     manifest = self._manifest(repository, str(one.get("digest")))
                     break
-            wanted = str((manifest.get("config") or {}).get("digest"))
+            wanted = str(table(manifest.get("config")).get("digest"))
             config = self._checked(repository, f"blobs/{wanted}", wanted) if _DIGEST.fullmatch(wanted) else {}
-            labels = (config.get("config") or {}).get("Labels") or {}
-            return plain(str(labels.get(SOURCE) or "")[:500]) if isinstance(labels, dict) else ""
+            return plain(str(table(table(config.get("config")).get("Labels")).get(SOURCE) or "")[:500])
 
     def _manifest(self, repository: _Repository, digest: str) -> dict[str, Any]:
         if not _DIGEST.fullmatch(digest):
@@ -253,7 +252,3 @@ def _loopback(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return name == "localhost"
-
-
-async def _within(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)

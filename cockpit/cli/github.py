@@ -34,8 +34,8 @@ from cockpit.domain.operation import Operation
 from cockpit.domain.plan import Plan, Tier
 from cockpit.domain.text import plain
 
-SUMMARY_MOST = 900_000
-"""Bytes of step summary; GitHub's limit is 1 MiB a step."""
+MOST = 60_000
+"""Characters of what may become a comment or a pull request's text: GitHub takes 65536 there. A step summary becomes one, too."""
 
 Key = tuple[str, str]
 
@@ -55,6 +55,11 @@ def cell(text: str) -> str:
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = "".join(f"\\{c}" if c in "\\|`*_[]!#~" else c for c in text)
     return text.replace("@", "<span>@</span>")
+
+
+def bounded(text: str) -> str:
+    """Whole lines, as many as GitHub takes."""
+    return text if len(text) <= MOST else text[:MOST].rpartition("\n")[0] + "\n\n(cut: the rest is in the log of the run)\n"
 
 
 class GitHub:
@@ -148,8 +153,7 @@ class GitHub:
             rows += ["", "| host | plan | |", "|---|---|---|"]
             for plan in self._plan.hosts:
                 rows += [f"| {cell(plan.host)} | {cell(what)} | {cell(detail)} |" for what, detail in words.plan_rows(plan)]
-        text = "\n".join(rows) + "\n"
-        return text.encode()[:SUMMARY_MOST].decode("utf-8", "ignore")
+        return bounded("\n".join(rows) + "\n")
 
     def _start(self, key: Key) -> None:
         self._held.setdefault(key, [])

@@ -49,7 +49,14 @@ async def _lock(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> Exi
 
 
 def show(face: Renderer, rows: Sequence[LockRow]) -> None:
-    face.rows("Image", COLUMNS, [Row(cells(row), asdict(row) | {"moved": row.moved}) for row in rows])
+    """A column in which nothing stands is left out."""
+    texts = [cells(row) for row in rows]
+    used = [index for index in range(len(COLUMNS)) if any(text[index] for text in texts)]
+    told = [
+        Row(tuple(text[index] for index in used), asdict(row) | {"moved": row.moved})
+        for row, text in zip(rows, texts, strict=True)
+    ]
+    face.rows("Image", tuple(COLUMNS[index] for index in used), told)
 
 
 def cells(row: LockRow) -> tuple[str, ...]:
@@ -57,7 +64,8 @@ def cells(row: LockRow) -> tuple[str, ...]:
     digests = [digest.removeprefix("sha256:")[:12] for digest in (row.old_digest, row.new_digest)]
     digest = digests[1] if digests[0] in ("", digests[1]) else " → ".join(digests)
     state = "keeps data" if row.stateful else ""
-    return (row.project, ",".join(row.services), row.image, tag, digest, row.why or row.fit.value, state, row.notes)
+    notes = row.notes if row.new_tag != row.old_tag else ""
+    return (row.project, ",".join(row.services), row.image, tag, digest, row.why or row.fit.value, state, notes)
 
 
 async def _update(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> Exit:
@@ -73,6 +81,8 @@ async def _update(upkeep: Upkeep, args: argparse.Namespace, face: Renderer) -> E
     face.rows("SystemUpdate", SYSTEMS, [Row(_system(system), asdict(system)) for system in report.systems])
     for error in report.errors:
         face.error(error)
+    if not report.files and not report.errors:
+        say("nothing is new")
     if args.report:
         try:
             await asyncio.to_thread(Path(args.report).write_text, markdown(report), encoding="utf-8")

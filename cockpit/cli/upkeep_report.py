@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cockpit.cli.github import cell
+from cockpit.cli.github import bounded, cell
 from cockpit.domain.images import LockRow
 from cockpit.domain.text import plain
 from cockpit.domain.updates import InputChange, SystemChange, UpdateReport
 
-MOST = 60_000
-"""Characters: a pull request takes 65536."""
 FEW = 15
 """Rows that are shown open; more are folded."""
 
 
 def markdown(report: UpdateReport) -> str:
-    text = "\n".join(_lines(report)) + "\n"
-    if len(text) <= MOST:
-        return text
-    return text[:MOST].rpartition("\n")[0] + "\n\n(cut: the rest is in the log of the run)\n"
+    return bounded("\n".join(_lines(report)) + "\n")
 
 
 def _lines(report: UpdateReport) -> Iterator[str]:
@@ -42,7 +37,7 @@ def _lines(report: UpdateReport) -> Iterator[str]:
         yield "### Not done"
         yield ""
         for error in report.errors:
-            yield f"- {cell(error.what)}{f': {cell(error.why)}' if error.why else ''}"
+            yield "- " + ": ".join(cell(part) for part in (error.what, "; ".join(error.why.splitlines())) if part)
         yield ""
 
 

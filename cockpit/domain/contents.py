@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from cockpit.domain.errors import UsageError
+from cockpit.domain.text import plain
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of a release file: a closure of ten thousand paths has one."""
@@ -99,7 +100,8 @@ def decode(data: bytes) -> ReleaseFile:
         raise UsageError(
             f"a release file of schema {release.schema}", "this cockpit reads schema 1", "the same version on both sides"
         )
-    if wrong := next((what for what in map(_wrong, release.hosts) if what), "") or _wrong_commit(release.commit):
+    wrong = _wrong_commit(release.commit) or _wrong_text(release.subject)
+    if wrong := wrong or next((what for what in map(_wrong, release.hosts) if what), ""):
         raise UsageError("this is no release file", wrong[:300], "cockpit release writes one")
     names = [contents.host for contents in release.hosts]
     if len(set(names)) != len(names):
@@ -112,8 +114,8 @@ def _wrong(contents: Contents) -> str:
     texts = list(_texts(msgspec.to_builtins(contents)))
     if len(texts) > MOST_NAMES:
         return f"more than {MOST_NAMES} names"
-    if any(len(text) > MOST_TEXT for text in texts):
-        return "a name is too long"
+    if wrong := next((what for what in map(_wrong_text, texts) if what), ""):
+        return wrong
     paths = [contents.closure, *contents.paths, *contents.kernel.parts]
     for project in contents.projects.values():
         paths += [*project.entries.values(), *project.secrets.values()]
@@ -121,6 +123,12 @@ def _wrong(contents: Contents) -> str:
         if not is_store_path(path):
             return f"{path!r} is no store path"
     return _wrong_commit(contents.commit)
+
+
+def _wrong_text(text: str) -> str:
+    if len(text) > MOST_TEXT:
+        return "a name is too long"
+    return "" if plain(text) == text else f"{plain(text[:100])!r} has signs that no name has"
 
 
 def _wrong_commit(commit: str | None) -> str:

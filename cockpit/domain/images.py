@@ -130,6 +130,8 @@ class ComposeService(Struct, frozen=True):
     """Where in the file's text it stands."""
     stateful: bool = False
     """It keeps something in a named volume."""
+    built: bool = False
+    """Its image is made from its files; a name only says how it is called then."""
 
 
 class LockRow(Struct, frozen=True):

@@ -32,16 +32,6 @@ class InputChange(Struct, frozen=True):
     """Where the difference can be read."""
 
 
-class System(Struct, frozen=True):
-    """A built system, as far as an update is about it."""
-
-    path: str
-    closure: tuple[str, ...]
-    kernel: tuple[str, ...]
-    """What must be the same for a switch without a reboot; the last one is its version."""
-    units: Mapping[str, tuple[str, ...]]
-
-
 class SystemChange(Struct, frozen=True):
     host: str
     old: str

@@ -5,7 +5,7 @@ Every call has a deadline inside its adapter and raises only `cockpit.domain.err
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -147,7 +147,7 @@ class FirstContact(Host, Protocol):
         """Those store paths that the host does not have, in their order."""
 
     async def take(self, run: str, closure: str, stream: AsyncIterator[bytes]) -> None:
-        """Imports what `SystemBuilder.export` gives."""
+        """Imports what `Builder.export` gives."""
 
     async def prepare(self, run: str, closure: str) -> None:
         """Roots the system there, pulls its images. Refused where it does not have cockpit's programs."""
@@ -162,11 +162,14 @@ class Surveyor(Protocol):
     async def close(self) -> None: ...
 
 
-class SystemBuilder(Protocol):
-    """Builds systems on this machine."""
+class Builder(Protocol):
+    """Builds systems of hosts on this machine. UsageError where nix is missing."""
 
-    def build(self, commit: str, folder: str, attribute: str) -> AsyncIterator[str | BuildResult]:
-        """Build log lines, then one BuildResult. Raises BuildFailed with the last lines that name the cause."""
+    async def build(self, host: HostSettings, commit: str | None, told: Callable[[str], None]) -> str:
+        """Store path of the system as a commit has it, or the work tree; `told` gets the log as it comes. BuildFailed."""
+
+    async def contents(self, host: HostSettings, closure: str) -> Contents:
+        """What a built system consists of."""
 
     async def requisites(self, closure: str) -> tuple[str, ...]:
         """Store paths of the closure, what is referred to first."""
@@ -194,13 +197,6 @@ class ComposeHost(Protocol):
 class BuildResult(Struct, frozen=True):
     closure: str
     seconds: float
-
-
-class Builder(Protocol):
-    """Builds systems on this machine, from a commit of the repository."""
-
-    def build(self, host: HostSettings, commit: str) -> AsyncIterator[str | Contents]:
-        """Build log lines, then what was built. BuildFailed; UsageError where nix is missing."""
 
 
 class ContainerEngine(Protocol):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cockpit.domain.images import ComposeService, Image
-from cockpit.domain.updates import System
 
 
 class Registry(Protocol):
@@ -31,7 +30,7 @@ class ComposeFiles(Protocol):
         """Of (path, content) of one project, in the order of compose."""
 
     def locked(self, path: str, data: bytes) -> dict[str, str]:
-        """Service -> image, of a lock."""
+        """Service -> image, of a lock. UsageError where somebody wrote more into it."""
 
     def lock(self, images: Sequence[tuple[str, str]]) -> bytes:
         """The lock of (service, image)."""
@@ -45,8 +44,3 @@ class Nix(Protocol):
 
     async def update(self, folder: str) -> None:
         """Locks every input of the flake anew. Unreachable, OperationFailed."""
-
-    async def build(self, folder: str, attribute: str, commit: str | None) -> str:
-        """Store path of a host's system, of a commit or of the work tree as it stands. BuildFailed."""
-
-    async def system(self, path: str) -> System: ...

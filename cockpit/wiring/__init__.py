@@ -149,9 +149,9 @@ def open_cockpit(
     @cache
     def releases() -> Releases:
         from cockpit.actions.releases import Releases
-        from cockpit.adapters.nixos.local import ContentsBuilder
+        from cockpit.adapters.nixos.local import LocalBuilder
 
-        return Releases(world(), ContentsBuilder(settings.root))
+        return Releases(world(), LocalBuilder(settings.root))
 
     def read_only() -> ReadOnly:
         from cockpit.actions.releases import ReadOnly
@@ -160,8 +160,8 @@ def open_cockpit(
 
     def bootstrap() -> Bootstrap:
         from cockpit.actions.bootstrap import Bootstrap
-        from cockpit.adapters.nixos.building import LocalBuilder
         from cockpit.adapters.nixos.first import NixosFirstContact
+        from cockpit.adapters.nixos.local import LocalBuilder
         from cockpit.adapters.ssh import SshConnection
 
         def contact(name: str, user: str) -> NixosFirstContact:

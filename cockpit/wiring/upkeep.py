@@ -13,6 +13,7 @@ from cockpit.adapters.compose_files import ComposeYaml
 from cockpit.adapters.git.repository import GitRepository
 from cockpit.adapters.git.worktree import GitWorkTree
 from cockpit.adapters.later import later
+from cockpit.adapters.nixos.local import LocalBuilder
 from cockpit.adapters.nixos.upkeep import LocalNix
 from cockpit.domain.settings import Role, Settings, UserSettings
 from cockpit.ports import WorkTree
@@ -27,7 +28,8 @@ def open_upkeep(config: str | None) -> Upkeep:
     settings, user = files.load(Path(config) if config else files.find(Path.cwd())), files.load_user()
     tree = GitWorkTree(settings.root)
     made = lock(settings, user, tree)
-    return Upkeep(made, Update(settings.hosts, tree, GitRepository(settings.root), LocalNix(settings.root), made))
+    repository, nix, builder = GitRepository(settings.root), LocalNix(settings.root), LocalBuilder(settings.root)
+    return Upkeep(made, Update(settings.hosts, tree, repository, nix, builder, made))
 
 
 def lock(settings: Settings, user: UserSettings, tree: WorkTree) -> Lock:

@@ -37,7 +37,7 @@ units_of() { # STDERR of dry-activate -> {"stop": [], ...}
 same_kernel() { # CLOSURE CLOSURE
   local part
   for part in kernel initrd kernel-modules; do
-    [ "$(readlink -f "$1/$part" 2>/dev/null)" = "$(readlink -f "$2/$part" 2>/dev/null)" ] || return 1
+    [ "$(readlink -e "$1/$part")" = "$(readlink -e "$2/$part")" ] || return 1
   done
 }
 

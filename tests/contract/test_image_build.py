@@ -71,7 +71,7 @@ async def test_a_commit_becomes_an_image(root: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("echo no space left; exit 7", "error: builder for"),
+        ("echo no space left; exit 7", "not built: builder for"),
         ("mkdir $out", "one was expected"),
         (f"{GOOD}; cp $out/homelab.qcow2 $out/other.qcow2", "one was expected"),
     ],

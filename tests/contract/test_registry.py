@@ -152,7 +152,8 @@ def test_the_command_line(real: Real, tmp_path: Path) -> None:
     compose.write_text(f"services:\n  web:   # the page\n    image: {image}:v1.0.0   # pinned\n")
     lock = tmp_path / "compose/app/compose.lock.yaml"
 
-    assert cockpit(tmp_path, "lock", "--check")[0] == 10
+    code, told = cockpit(tmp_path, "lock", "--check")
+    assert code == 10 and "LOCK" in told and "DIGEST" not in told  # there is none
     assert cockpit(tmp_path, "lock")[0] == 0
     assert f"{image}:v1.0.0@{pushed['v1.0.0']}" in lock.read_text()
     assert cockpit(tmp_path, "lock", "--check")[0] == 0
@@ -464,6 +465,30 @@ async def test_other_bytes_than_were_asked_for(rogue: Rogue) -> None:
     rogue.says(f"/v2/app/manifests/{DIGEST}", 200, b"{}")
     with pytest.raises(Unreachable, match="other bytes came"):
         await OciRegistry().source(rogue.image(), DIGEST)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"manifests": 5}',
+        b'{"manifests": {"a": 1}}',
+        b'{"manifests": [{"platform": "linux"}]}',
+        b'{"config": "x"}',
+        b'{"config": [1]}',
+        b'{"manifests": [{"platform": {"os": "windows"}}]}',
+    ],
+)
+async def test_a_manifest_of_strange_shape_has_no_source(rogue: Rogue, body: bytes) -> None:
+    rogue.says(f"/v2/app/manifests/{digest(body)}", 200, body)
+    assert await OciRegistry().source(rogue.image(), digest(body)) == ""
+
+
+async def test_a_configuration_of_strange_shape_has_no_source(rogue: Rogue) -> None:
+    config = b'{"config": "x"}'
+    body = json.dumps({"config": {"digest": digest(config)}}).encode()
+    rogue.says(f"/v2/app/manifests/{digest(body)}", 200, body)
+    rogue.says(f"/v2/app/blobs/{digest(config)}", 200, config)
+    assert await OciRegistry().source(rogue.image(), digest(body)) == ""
 
 
 async def test_several_at_once(rogue: Rogue) -> None:

@@ -149,3 +149,15 @@ def test_absolute_binds_in_the_projects_directory_count_as_its_own(builder: Buil
 def test_a_mount_of_the_whole_directory_copies_everything(builder: Builder) -> None:
     builder.write("containers/proxy/compose.yaml", "services: {a: {image: a, volumes: ['/opt/containers/proxy/:/all']}}\n")
     assert sorted(builder.project()["copied"]) == ["compose.yaml", "config", "rules"]
+
+
+def test_an_override_adds_to_lists(builder: Builder) -> None:
+    """As compose merges them: what the first file mounts and publishes is still mounted and published."""
+    before = builder.project()
+    builder.write("containers/proxy/more/x", "1\n")
+    override = "services: {proxy: {volumes: [./more:/more], ports: ['9000:9000'], labels: {extra: x}}}\n"
+    builder.write("containers/proxy/compose.override.yaml", override)
+    found = builder.project()
+    assert set(found["copied"]) == {*before["copied"], "more"} and set(found["mounted"]) == {*before["mounted"], "more"}
+    assert "9000" in found["services"]["proxy"]["ports_open"][-1]
+    assert found["services"]["proxy"]["image"] == before["services"]["proxy"]["image"]

@@ -37,6 +37,7 @@ FLAKE = """\
     {
       nixosConfigurations.h.config.system.build.toplevel = make "nixos-system-h" ''
         mkdir -p $out/etc/systemd/system/still.service.d $out/etc/systemd/system/multi-user.target.wants
+        echo 26.05 >$out/nixos-version
         ln -s ${kernel} $out/kernel
         ln -s ${modules} $out/kernel-modules
         ln -s ${unit} $out/etc/systemd/system/web.service
@@ -113,6 +114,7 @@ def test_an_input_moved(repo: Repo) -> None:
     found = {one["event"]: one for one in map(json.loads, told.splitlines())}
     assert code == 10
     assert (found["Input"]["name"], found["Input"]["old"], found["Input"]["new"], found["Input"]["url"]) == ("base", old, new, "")
+    assert "Error" not in found, found["Error"]
     system = found["SystemUpdate"]
     assert (system["host"], system["reboot"], system["units"]) == ("h", ["6.12.1", "6.12.9"], ["web.service"])
     packages = {one["name"]: (one["old"], one["new"]) for one in system["packages"]}
@@ -132,7 +134,8 @@ def test_a_host_that_no_longer_builds(repo: Repo) -> None:
     git(repo.base, "commit", "-q", "-m", "the file is gone")
     report = repo.folder / "broken.md"
     code, told = repo.cockpit("update", "--flake", "--build", "--report", str(report))
-    assert code == 10 and "h does not build" in told  # there is something to look at, and it says what is wrong with it
+    # there is something to look at, and it says what is wrong with it
+    assert code == 10 and "the system of h cannot be built" in told
     assert "### Not done" in report.read_text() and "| base (nix) |" in report.read_text()
     git(repo.path, "checkout", "-q", "nix/flake.lock")
     git(repo.base, "revert", "--no-edit", "HEAD")

@@ -157,12 +157,25 @@ class FakeBuilder:
     def __init__(self) -> None:
         self.systems: dict[tuple[str, str], Contents | CockpitError] = {}
 
-    async def build(self, host: HostSettings, commit: str) -> AsyncIterator[str | Contents]:
-        yield f"building {host.name}"
+    async def build(self, host: HostSettings, commit: str | None, told: Callable[[str], None]) -> str:
+        told(f"building {host.name}")
+        return self._found(host, commit or "").closure
+
+    async def contents(self, host: HostSettings, closure: str) -> Contents:
+        """Of the first commit that has this system."""
+        return next(s for s in self.systems.values() if isinstance(s, Contents) and s.closure == closure)
+
+    def _found(self, host: HostSettings, commit: str) -> Contents:
         found = self.systems[host.name, commit]
         if isinstance(found, CockpitError):
             raise found
-        yield found
+        return found
+
+    async def requisites(self, closure: str) -> tuple[str, ...]:
+        raise AssertionError("nothing is copied")
+
+    def export(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
+        raise AssertionError("nothing is copied")
 
 
 @dataclass

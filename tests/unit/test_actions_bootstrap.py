@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from cockpit.actions.bootstrap import Bootstrap
 from cockpit.actions.run import Run, always, never
+from cockpit.domain.contents import Contents
 from cockpit.domain.errors import Exit, Refused, Unreachable
 from cockpit.domain.events import Failed, Outcome, StepFinished
 from cockpit.domain.hosts import Closure, HostFacts, Prospect
+from cockpit.domain.settings import HostSettings
 from cockpit.ports import BuildResult
 from tests.unit.fake_host import FakeHost
 from tests.unit.fakes import Homelab, homelab, sha
@@ -64,9 +66,13 @@ class FakeBuilder:
         self.contact = contact
         self.exported: list[str] = []
 
-    async def build(self, commit: str, folder: str, attribute: str) -> AsyncIterator[str | BuildResult]:
-        assert (commit, folder, attribute) == (sha("c"), "nix", "alpha")
-        yield BuildResult(self.contact.closure(commit).path, 1.0)
+    async def build(self, host: HostSettings, commit: str | None, told: Callable[[str], None]) -> str:
+        assert (commit, host.flake_folder, host.flake_attribute) == (sha("c"), "nix", "alpha")
+        told("building alpha")
+        return self.contact.closure(sha("c")).path
+
+    async def contents(self, host: HostSettings, closure: str) -> Contents:
+        raise AssertionError("nothing is compared")
 
     async def requisites(self, closure: str) -> tuple[str, ...]:
         return ("/nix/store/glibc", "/nix/store/cockpit-programs", closure)

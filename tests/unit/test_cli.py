@@ -169,6 +169,17 @@ def test_github_groups_never_nest_with_hosts_in_parallel(monkeypatch: pytest.Mon
     assert "changed=true\ngeneration=alpha=142,beta=142\n" in (tmp_path / "output").read_text()
 
 
+def test_a_summary_is_no_longer_than_a_comment_may_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """plan-report.yml makes one of it, and GitHub takes 65536 characters."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    lab = homelab()
+    lab.alpha.trouble.build = BuildFailed("wrong", "a reason\n" * 10_000)
+    cli(lab, "deploy", "--yes", "--output", "github")
+    summary = (tmp_path / "summary").read_text()
+    assert summary.startswith("### cockpit:") and len(summary) < 65536
+    assert summary.endswith("(cut: the rest is in the log of the run)\n")
+
+
 def test_escaping() -> None:
     assert data("50%\r\n") == "50%25%0D%0A" and prop("a:b,c") == "a%3Ab%2Cc"
     assert cell("a|b<c>`d`\nx") == "a\\|b&lt;c&gt;\\`d\\` x"

@@ -113,6 +113,8 @@ SPOILT = (
     ),
     Spoilt("compose.lock", gone("compose/web/compose.lock.yaml"), NOTE, "not pinned by digest", "cockpit lock"),
     Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:v3.8.0"), FAIL, "the lock is not for traefik:v3.8.0"),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:$TAG"), FAIL, "traefik should not be in the lock"),
+    Spoilt("compose.lock", compose("traefik:v3.7.9", "traefik:v3.7.9\n    build: ."), FAIL, "traefik should not be in the lock"),
     Spoilt(
         "compose.lock",
         edit("compose/web/compose.lock.yaml", "socket-proxy:\n", "proxy:\n"),

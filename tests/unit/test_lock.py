@@ -141,6 +141,15 @@ async def test_one_image_that_cannot_be_had_costs_only_itself(tree: Tree) -> Non
     assert f"web:1.0@{digest('a')}" in text and f"ghcr.io/x/db:17@{digest('7')}" in text
 
 
+async def test_a_registry_that_is_away_is_one_error(tree: Tree) -> None:
+    tree.registry.broken = {
+        "web": Unreachable("it is away", "web:1.0: no connection", "is it?"),
+        "ghcr.io/x/db": Unreachable("it is away", "db:17: no connection", "is it?"),
+    }
+    (error,) = (await tree.lock().write()).errors
+    assert error.why.splitlines() == ["web:1.0: no connection", "db:17: no connection"] and error.hint == "is it?"
+
+
 async def test_what_was_never_locked_is_left_out_where_it_cannot_be_had(tree: Tree) -> None:
     tree.registry.broken["web"] = Refused("an account is needed")
     written = await tree.lock().write()
@@ -165,6 +174,43 @@ async def test_what_cannot_be_locked_is_told(tree: Tree, image: str, why: str) -
     assert rows["b",].why == "it has no image of its own"
     written = await tree.lock().write(["odd"])
     assert written.changed == () and tree.registry.asked == []
+
+
+async def test_what_is_built_is_asked_of_no_registry(tree: Tree) -> None:
+    tree.project("odd", "services: {a: {image: 'web:1.0', build: .}, b: {image: 'web:1.0'}}")
+    tree.project("odd", "services: {b: {build: {context: .}}}", "compose.override.yaml")
+    written = await tree.lock().write(["odd"])
+    assert {row.why for row in written.rows} == {"its image is built"}
+    assert written.changed == () and tree.registry.asked == []
+
+
+@pytest.mark.parametrize("image", [f"web:1.0@{digest('b')}", "web:$TAG"])
+async def test_a_lock_of_what_cannot_be_locked_is_stale_and_goes(tree: Tree, image: str) -> None:
+    """compose would run what the lock says, not what stands in the compose file."""
+    tree.project("one", "services: {a: {image: 'web:1.0'}}")
+    await tree.lock().write(["one"])
+    folder = tree.project("one", f"services: {{a: {{image: '{image}'}}}}")
+    (row,) = await tree.lock().check(["one"])
+    assert row.fit is Fit.STALE and f"the lock says web:1.0@{digest('a')}" in row.why
+    assert (await tree.lock().write(["one"])).changed == ("compose/one/compose.lock.yaml",)
+    assert "web" not in (folder / "compose.lock.yaml").read_text()
+    assert [row.fit for row in await tree.lock().check(["one"])] == [Fit.OPEN]
+
+
+async def test_a_lock_of_which_nothing_can_be_had_stays(tree: Tree) -> None:
+    tree.project("one", "services: {a: {image: 'web:1.0'}}")
+    tree.project("one", f"services: {{a: {{image: 'web:0.9@{digest('9')}'}}}}", "compose.lock.yaml")
+    tree.registry.broken["web"] = Unreachable("down")
+    assert (await tree.lock().write(["one"])).changed == ()
+
+
+async def test_a_lock_that_somebody_wrote_into_is_not_overwritten(tree: Tree) -> None:
+    text = f"services: {{web: {{image: 'web:1.0@{digest('a')}', user: '1'}}}}"
+    folder = tree.project("app", text, "compose.lock.yaml")
+    with pytest.raises(UsageError, match="more in it than images") as raised:
+        await tree.lock().write()
+    assert "web.user" in raised.value.why
+    assert (folder / "compose.lock.yaml").read_text() == text
 
 
 @pytest.mark.parametrize(

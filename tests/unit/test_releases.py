@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from cockpit.adapters.nixos.contents import built
-from cockpit.adapters.nixos.local import ContentsBuilder
+from cockpit.adapters.nixos.contents import SCRIPT, built
 from cockpit.adapters.nixos.shapes import project_contents
 from cockpit.cli import parser
 from cockpit.cli.main import run
@@ -23,6 +23,7 @@ from cockpit.domain.errors import BuildFailed, Exit, UsageError
 from cockpit.domain.events import Outcome
 from cockpit.domain.hosts import Hold
 from cockpit.wiring import as_another
+from scripts.paths import TOP
 from tests.unit.fakes import Homelab, homelab, sha
 
 
@@ -185,9 +186,25 @@ def test_the_digest_of_a_service(change: tuple[bytes, bytes], same: bool) -> Non
     assert (project_contents("core", MANIFEST, [COMPOSE.replace(*change)]).services["web"].config == before) is same
 
 
-def test_compose_files_are_merged_and_broken_ones_told() -> None:
-    lock = b'services: {web: {image: "web:1@sha256:aa", ports: !reset []}}\n'
-    assert project_contents("core", MANIFEST, [COMPOSE, lock]).services["web"].mounts
+def test_compose_files_are_merged_as_compose_does() -> None:
+    """Lists behind each other, but for a command; what an override takes away or says instead counts alone."""
+
+    def web(base: bytes, override: bytes) -> ServiceContents:
+        return project_contents("core", MANIFEST, [base, override]).services["web"]
+
+    more = b'services: {web: {volumes: ["./more.yml:/y:ro"], command: [b]}}\n'
+    found = web(COMPOSE, more)
+    assert found.mounts == ("conf", "more.yml", "plain.txt", "site.conf")
+    assert web(COMPOSE.replace(b"./conf/x.yml:/x:ro", b"./conf/x.yml:/z:ro"), more).config != found.config
+    base = COMPOSE.replace(b"    image: web:1\n", b"    image: web:1\n    command: [a]\n")
+    assert web(base, more).config == found.config
+    assert web(COMPOSE, b"services: {web: {volumes: !reset []}}").mounts == ("plain.txt", "site.conf")
+    instead = b'services: {web: {volumes: !override ["./more.yml:/y:ro"], environment: !override {A: b}}}'
+    assert web(COMPOSE, instead).mounts == ("more.yml", "plain.txt", "site.conf")
+    assert web(COMPOSE, instead.replace(b"A: b", b"A: c")).config != web(COMPOSE, instead).config
+
+
+def test_broken_compose_files_are_told() -> None:
     with pytest.raises(BuildFailed, match="core: a compose file does not parse"):
         project_contents("core", MANIFEST, [b"a: [", b""])
 
@@ -217,6 +234,23 @@ async def test_a_system_that_says_strange_things() -> None:
     assert found.paths == (store("a"),)
     assert set(found.units) == {"a.service", "b.service"} and found.units["b.service"] == "3" * 64
     assert found.reloads == ("a.service", "b.service") and set(found.projects) == {"core"}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_container_has_no_kernel_that_could_be_another(tmp_path: Path, own: bool) -> None:
+    """A system of a container brings none: nothing of it needs a reboot. On the host and in a plan that only looks."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "nixos-version").touch()
+        if own:
+            (tmp_path / name / "bzImage").touch()
+            (tmp_path / name / "kernel").symlink_to("bzImage")
+    old, new = str(tmp_path / "old"), str(tmp_path / "new")
+    check = f". {TOP}/nix/programs/check.sh; same_kernel {old} {new}"
+    assert (subprocess.run(["bash", "-c", check], check=False).returncode == 0) is not own
+    told = subprocess.run(["sh", "-s", "--", new, new], input=SCRIPT.read_bytes(), capture_output=True, check=True).stdout
+    fields = dict(zip(*[iter(told.decode().split("\0"))] * 2, strict=False))
+    assert fields["kernel"].strip() == (f"{new}/bzImage" if own else "")
 
 
 # ---- the file ----------------------------------------------------------------------------------------------------------------
@@ -257,8 +291,12 @@ def _as(**changes: Any) -> bytes:  # noqa: ANN401 - fields of a system
         encode(replace(FILE, schema=2)),
         encode(replace(FILE, commit="HEAD")),
         encode(replace(FILE, hosts=(OLD, OLD))),
+        encode(replace(FILE, subject="\x1b]0;mine\x07")),
+        encode(replace(FILE, subject="a" * 5000)),
+        _as(host="al\npha"),
+        _as(units={"\u202ea": "1"}),
     ],
-    ids=range(20),
+    ids=range(24),
 )
 def test_a_file_that_is_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(UsageError):
@@ -337,6 +375,14 @@ async def test_a_release_asks_no_host(lab: Homelab) -> None:
     assert written == [ReleaseFile(sha("c"), "Update paperless", (OLD,))]
 
 
+async def test_a_subject_of_any_kind_makes_a_file_that_can_be_read(lab: Homelab) -> None:
+    lab.builder.systems["alpha", sha("c")] = OLD
+    lab.repository.commits[sha("c")] = lab.repository.commit("c", "b", subject="\x1b[2J\u200dfine\t" + "a" * 5000)
+    written: list[ReleaseFile] = []
+    await lab.cockpit.releases.execute(["alpha"], None, run=lab.cockpit.runs.new(), write=written.append)
+    assert decode(encode(written[0])).subject.startswith("fine a")
+
+
 async def test_a_release_that_cannot_be_built_or_has_changes(lab: Homelab) -> None:
     lab.builder.systems["alpha", sha("c")] = BuildFailed("the system of alpha cannot be built", "syntax error")
     outcome = await lab.cockpit.releases.execute(["alpha"], None, run=lab.cockpit.runs.new(), write=lambda made: None)
@@ -405,12 +451,3 @@ def test_a_file_that_cannot_be_written(lab: Homelab) -> None:
 def test_as_another_user_enters_every_host() -> None:
     settings = homelab().cockpit.settings
     assert {host.user for host in as_another(settings, "reader").hosts.values()} == {"reader"}
-
-
-def test_nix_is_told_the_commit_and_nothing_of_the_work_tree() -> None:
-    settings = homelab().cockpit.settings.hosts["alpha"]
-    command = ContentsBuilder(Path("/my homelab")).command(settings, sha("c"))
-    assert command[-1] == (
-        f'git+file:///my%20homelab?rev={sha("c")}&allRefs=1&dir=nix#nixosConfigurations."alpha".config.system.build.toplevel'
-    )
-    assert "--no-update-lock-file" in command and "--impure" not in command

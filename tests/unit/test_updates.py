@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from cockpit.cli import upkeep_report
 from cockpit.cli.upkeep_report import markdown
 from cockpit.domain.closures import package_changes
 from cockpit.domain.errors import Unreachable, UsageError
@@ -126,7 +125,7 @@ def test_a_report_of_everything() -> None:
         images=(row(), row(image="db", old_tag="17.1", new_tag="18.0", stateful=True, notes="")),
         systems=(system(reboot=("6.12.1", "6.12.9")),),
         files=("nix/flake.lock",),
-        errors=(Unreachable("registry.example does not answer", "no connection"),),
+        errors=(Unreachable("registry.example does not answer", "a: no connection\nb: no connection"),),
     )
     text = markdown(report)
     assert "| nixpkgs (nix) | `aaaaaaaaaaaa` | `bbbbbbbbbbbb` | [compare](https://github.com/NixOS/nixpkgs/compare/" in text
@@ -134,7 +133,7 @@ def test_a_report_of_everything() -> None:
     assert "- **reboot**: homelab has another kernel (6.12.1 → 6.12.9)" in text
     assert "- **keeps data**: db in app" in text and "- **first number**: db 17.1 → 18.0" in text
     assert "| bash | `5.2` | `5.3` |" in text and "- `sshd.service`" in text
-    assert "- registry.example does not answer: no connection" in text
+    assert "- registry.example does not answer: a: no connection; b: no connection" in text
     assert report.reboots == ("homelab",)
 
 
@@ -166,5 +165,5 @@ def test_much_is_folded_and_too_much_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     many = tuple(PackageChange(f"package{n}", "1", "2") for n in range(100))
     text = markdown(UpdateReport(systems=(system(packages=many),)))
     assert "<details><summary>100 packages</summary>" in text and text.count("</details>") == 1
-    monkeypatch.setattr(upkeep_report, "MOST", 500)
+    monkeypatch.setattr("cockpit.cli.github.MOST", 500)
     assert len(markdown(UpdateReport(systems=(system(packages=many),)))) < 600

@@ -227,7 +227,7 @@ def lock(project: Project, rows: Iterable[LockRow]) -> Iterator[Finding]:
     for row in told:
         name, image = ", ".join(row.services), f"{row.image}:{row.new_tag}"
         if row.why:
-            yield fail(f"{name}: in the lock, and no service", "compose would make one of it, or refuse", fix, file)
+            yield fail(f"{name} should not be in the lock", f"{row.why}; compose takes the lock's word", fix, file)
         elif row.fit is Fit.MISSING:
             yield warn(f"{name}: {image} is not in the lock", "its tag can move between two deploys", fix, file)
         else:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from cockpit.adapters.docker.lines import stamp
+from cockpit.adapters.outside import table
 from cockpit.domain.containers import ContainerDetail, Mount, Port, Probe
 from cockpit.domain.secret import Secret
 from cockpit.domain.services import Health, Service, State
@@ -19,10 +20,6 @@ MOST = 200
 """Ports, mounts, variables and labels that are looked at, each."""
 OUTPUT = 4000
 """Characters of a health check's output."""
-
-
-def _object(data: object) -> dict[str, Any]:
-    return data if isinstance(data, dict) else {}
 
 
 def _list(data: object) -> list[Any]:
@@ -45,7 +42,7 @@ def state_of(state: dict[str, Any]) -> State:
 
 
 def health_of(state: dict[str, Any]) -> Health:
-    return _HEALTH.get(_word(_object(state.get("Health")).get("Status")), Health.NONE)
+    return _HEALTH.get(_word(table(state.get("Health")).get("Status")), Health.NONE)
 
 
 def depends_on(labels: dict[str, Any]) -> tuple[str, ...]:
@@ -100,17 +97,17 @@ def service_from(host: str, row: dict[str, Any], data: dict[str, Any]) -> Servic
 
 def memory_limit(data: dict[str, Any]) -> int | None:
     """What the compose file allows it; the engine reports the whole memory of the host where there is no limit."""
-    return _number(_object(data.get("HostConfig")).get("Memory")) or None
+    return _number(table(data.get("HostConfig")).get("Memory")) or None
 
 
 def detail_from(data: dict[str, Any]) -> ContainerDetail:
-    state, config, host = _object(data.get("State")), _object(data.get("Config")), _object(data.get("HostConfig"))
-    policy = _object(host.get("RestartPolicy"))
+    state, config, host = table(data.get("State")), table(data.get("Config")), table(data.get("HostConfig"))
+    policy = table(host.get("RestartPolicy"))
     retries = _number(policy.get("MaximumRetryCount"))
-    health = _object(state.get("Health"))
+    health = table(state.get("Health"))
     image = _word(config.get("Image"))
     grace = config.get("StopTimeout")
-    networks = _object(_object(data.get("NetworkSettings")).get("Networks"))
+    networks = table(table(data.get("NetworkSettings")).get("Networks"))
     return ContainerDetail(
         container=_word(data.get("Id")),
         name=_word(data.get("Name")).lstrip("/"),
@@ -132,7 +129,7 @@ def detail_from(data: dict[str, Any]) -> ContainerDetail:
         user=_word(config.get("User")),
         read_only=bool(host.get("ReadonlyRootfs")),
         memory_limit=memory_limit(data),
-        ports=_ports(_object(_object(data.get("NetworkSettings")).get("Ports"))),
+        ports=_ports(table(table(data.get("NetworkSettings")).get("Ports"))),
         mounts=tuple(
             Mount(
                 _word(m.get("Type")),
@@ -140,14 +137,14 @@ def detail_from(data: dict[str, Any]) -> ContainerDetail:
                 _word(m.get("Destination")),
                 bool(m.get("RW")),
             )
-            for m in map(_object, _list(data.get("Mounts")))
+            for m in map(table, _list(data.get("Mounts")))
         ),
-        networks=tuple((_word(name), _word(_object(n).get("IPAddress"))) for name, n in sorted(networks.items())[:MOST]),
+        networks=tuple((_word(name), _word(table(n).get("IPAddress"))) for name, n in sorted(networks.items())[:MOST]),
         environment=tuple(_variable(str(pair)) for pair in sorted(map(str, _list(config.get("Env"))))),
-        probes=tuple(_probe(_object(p)) for p in _list(health.get("Log"))[-10:]),
+        probes=tuple(_probe(table(p)) for p in _list(health.get("Log"))[-10:]),
         failing=_number(health.get("FailingStreak")),
-        check=" ".join(_word(w) for w in _list(_object(config.get("Healthcheck")).get("Test")) if w not in ("CMD", "CMD-SHELL")),
-        labels=tuple((_word(k), _word(v)) for k, v in sorted(_object(config.get("Labels")).items())[:MOST]),
+        check=" ".join(_word(w) for w in _list(table(config.get("Healthcheck")).get("Test")) if w not in ("CMD", "CMD-SHELL")),
+        labels=tuple((_word(k), _word(v)) for k, v in sorted(table(config.get("Labels")).items())[:MOST]),
     )
 
 
@@ -183,7 +180,7 @@ def _ports(found: dict[str, Any]) -> tuple[Port, ...]:
         number, _, kind = _word(key).partition("/")
         if not number.isdigit():
             continue
-        bound = [_object(b) for b in _list(published)]
+        bound = [table(b) for b in _list(published)]
         out += [Port(int(number), kind, _word(b.get("HostIp")), int(_word(b.get("HostPort")) or 0) or None) for b in bound]
         if not bound:
             out.append(Port(int(number), kind))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
+from cockpit.adapters.outside import table, table_in
 from cockpit.domain.hosts import Attempt, AttemptKind, GenerationOutcome, Hold, Result, Verdict
 from cockpit.domain.text import plain
 
@@ -15,11 +15,11 @@ _CI_RUN = re.compile(r"/actions/runs/(\d+)")
 def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | None:
     """One attempt's folder (`SEQ-RUN`): intent.json, outcome.json, abandoned, decision. None where there is no intent."""
     seq, _, run = folder.partition("-")
-    intent = _object(files.get("intent.json"))
+    intent = table_in(files.get("intent.json"))
     if not intent or not seq.isdecimal() or len(seq) > 9:
         return None
-    outcome = _object(files.get("outcome.json"))
-    old, new = _object_of(intent, "old"), _object_of(intent, "new")
+    outcome = table_in(files.get("outcome.json"))
+    old, new = table(intent.get("old")), table(intent.get("new"))
     result = Result.OPEN
     if outcome:
         try:
@@ -30,8 +30,8 @@ def attempt_from(host: str, folder: str, files: dict[str, str]) -> Attempt | Non
         kind = AttemptKind(intent.get("kind"))
     except ValueError:
         kind = AttemptKind.DEPLOY
-    health = _object_of(intent, "previous_health").get("healthy")
-    hold = _object_of(outcome, "hold")
+    health = table(intent.get("previous_health")).get("healthy")
+    hold = table(outcome.get("hold"))
     generation = _integer(outcome.get("generation"))
     return Attempt(
         seq=int(seq),
@@ -113,19 +113,6 @@ def generation_outcome(
 def _by(attempt: Attempt) -> str:
     match = _CI_RUN.search(attempt.origin)
     return f"CI {match[1]}" if match else attempt.who
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _object_of(data: dict[str, Any], key: str) -> dict[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _list_of(data: dict[str, Any], key: str) -> list[Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 from cockpit.adapters import tls
 from cockpit.adapters.mesh import status_from
+from cockpit.adapters.outside import table_in
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.checkup import Certificate, EngineCheckup, HostCheckup
 from cockpit.domain.errors import CockpitError, Unreachable
@@ -73,7 +72,7 @@ def _inodes(text: str) -> list[tuple[str, float]]:
 
 
 def _engine(said: dict[str, str]) -> EngineCheckup:
-    version, info = _object(said.get("engine_version", "")), _object(said.get("engine_info", ""))
+    version, info = table_in(said.get("engine_version", "")), table_in(said.get("engine_info", ""))
     if "ApiVersion" not in version:
         why = plain(str(version.get("message") or said.get("engine_version", ""))).strip()
         return EngineCheckup(why=why[:200] or "it says nothing")
@@ -81,11 +80,3 @@ def _engine(said: dict[str, str]) -> EngineCheckup:
     return EngineCheckup(
         plain(str(version.get("Version", ""))), plain(str(version["ApiVersion"])), live if isinstance(live, bool) else None
     )
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from cockpit.adapters.nixos.shapes import project_contents
+from cockpit.adapters.outside import table, table_in
 from cockpit.domain.contents import Contents, Kernel, ProjectContents, is_store_path
 from cockpit.domain.errors import CockpitError
 from cockpit.domain.text import plain
@@ -39,7 +39,7 @@ async def _contents(host: str, asked: Asked, system: str, booted: str) -> Conten
     closure = fields.get("closure", "").strip()
     if not is_store_path(closure):
         raise CockpitError(f"{host} could not be read", f"{plain(closure[:200])!r} is no system")
-    manifest = _manifest(fields.get("manifest"))
+    manifest = table_in(fields.get("manifest"))
     commit = manifest.get("commit")
     return Contents(
         host=host,
@@ -56,10 +56,10 @@ async def _contents(host: str, asked: Asked, system: str, booted: str) -> Conten
 
 
 async def _projects(host: str, asked: Asked, manifest: Mapping[str, Any]) -> dict[str, ProjectContents]:
-    projects = {str(name): value for name, value in _table(manifest.get("projects")).items() if isinstance(value, dict)}
+    projects = {str(name): value for name, value in table(manifest.get("projects")).items() if isinstance(value, dict)}
     wanted: dict[str, tuple[str, ...]] = {}
     for name, project in projects.items():
-        entries = _table(project.get("entries"))
+        entries = table(project.get("entries"))
         files = [str(entries.get(file, "")) for file in project.get("compose") or ()]
         wanted[name] = tuple(path for path in files if is_store_path(path))
     paths = sorted({path for files in wanted.values() for path in files})
@@ -76,17 +76,6 @@ async def _projects(host: str, asked: Asked, manifest: Mapping[str, Any]) -> dic
 def _fields(printed: bytes) -> dict[str, str]:
     parts = printed.decode("utf-8", "replace").split("\0")
     return dict(zip(parts[::2], parts[1::2], strict=False))
-
-
-def _manifest(text: str | None) -> dict[str, Any]:
-    try:
-        return _table(json.loads(text or "{}"))
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _paths(text: str) -> list[str]:

@@ -5,7 +5,7 @@ export LC_ALL=C PATH="/run/current-system/sw/bin:$PATH"
 put() { printf '%s\0%s\0' "$1" "$2"; }
 top=$(readlink -f "$1") && [ -e "$top/nixos-version" ] || exit 4
 put closure "$top"
-put kernel "$(for part in kernel initrd kernel-modules; do readlink -f "$2/$part"; done)"
+put kernel "$(for part in kernel initrd kernel-modules; do readlink -e "$2/$part"; done)"
 put version "$(ls "$2/kernel-modules/lib/modules" 2>/dev/null | head -n 1)"
 # without the daemon, or with one that does not talk to everybody, the rest is as good
 put paths "$(nix-store --query --requisites "$top" 2>/dev/null)"

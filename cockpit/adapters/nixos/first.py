@@ -7,8 +7,8 @@ import shlex
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from cockpit.adapters.nixos.building import BUILD_TIMEOUT, EXPORT_TIMEOUT
 from cockpit.adapters.nixos.host import NixosHost
+from cockpit.adapters.nixos.local import BUILD_TIMEOUT, EXPORT_TIMEOUT
 from cockpit.adapters.nixos.nix import STORE_PATH, build_failed
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.errors import BuildFailed, CockpitError, Refused

@@ -8,13 +8,10 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from cockpit.adapters import process
-from cockpit.adapters.nixos.nix import BUILD as NIX_BUILD
-from cockpit.adapters.nixos.nix import built, flake
+from cockpit.adapters.nixos import nix
 from cockpit.domain.errors import BuildFailed, UsageError
 from cockpit.domain.settings import HostSettings
 from cockpit.domain.templates import DiskImage
-from cockpit.domain.text import plain
 
 ATTRIBUTE = "image-{}"
 """The package of the flake that is a host's image, by the attribute of the host: a folder with one qcow2."""
@@ -28,19 +25,16 @@ class NixImageBuilder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def _argv(self, host: HostSettings, commit: str) -> tuple[str, ...]:
-        return (*NIX_BUILD, flake(self._root, host.flake_folder, commit, ATTRIBUTE.format(host.flake_attribute)))
+    def _what(self, host: HostSettings, commit: str) -> str:
+        return nix.flake(self._root, host.flake_folder, commit, ATTRIBUTE.format(host.flake_attribute))
 
     def command(self, host: HostSettings, commit: str) -> str:
-        return shlex.join(self._argv(host, commit))
+        return shlex.join((*nix.BUILD, self._what(host, commit)))
 
     async def build(self, host: HostSettings, commit: str, told: Callable[[str], None]) -> DiskImage:
-        done = await process.watched(self._argv(host, commit), told, deadline=BUILD)
-        if done.code != 0:
-            lines = [plain(line).strip() for line in done.complaint.splitlines()] or [f"exit {done.code}"]
-            why = next((line for line in reversed(lines) if line.startswith("error:")), lines[-1])
-            raise BuildFailed(f"the image of {host.name} was not built", why, f"{self.command(host, commit)} shows it all")
-        out = built(done.out)
+        hint = f"{self.command(host, commit)} shows it all"
+        failed = f"the image of {host.name} was not built"
+        out = await nix.build(self._root, self._what(host, commit), told, failed, hint, BUILD)
         found = await asyncio.to_thread(_images, Path(out))
         if len(found) != 1:
             raise BuildFailed(f"{out} has {len(found)} qcow2 files", "one was expected", "is it an image?")
