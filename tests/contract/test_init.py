@@ -18,7 +18,7 @@ from cockpit.adapters.keys import SystemKeys
 from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from scripts.paths import TOP
-from tests.contract.new_homelab import Person, decrypt, dotted, new_key, secrets, sops, yaml
+from tests.contract.new_homelab import Person, decrypt, dotted, fault, new_key, secrets, sops, yaml
 from tests.contract.nixtree import evaluate
 
 STORED = "--i-stored-the-recovery-key"
@@ -482,6 +482,15 @@ def test_an_interrupted_one_leaves_nothing(person: Person, tmp_path: Path) -> No
         done = subprocess.run(command, cwd=person.home, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 9 and "interrupted" in done.stdout, done.stdout + done.stderr
         assert person.left() == []
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_when_it_is_whole_comes_too_late(person: Person, signal: str) -> None:
+    """A homelab whose key was taken back would be nobody's."""
+    fault(person, 1, f"os.kill(os.getpid(), signal.{signal})")
+    done = person.init("lab", STORED)
+    assert done.returncode == 0 and "AGE-SECRET-KEY-1" in done.stdout, done.stdout + done.stderr
+    assert None not in [decrypt(path, person.keys) for path in secrets(person.home / "lab")]
 
 
 def test_a_key_file_that_has_no_key_is_not_overwritten(person: Person) -> None:
