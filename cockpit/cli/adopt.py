@@ -17,7 +17,9 @@ from cockpit.actions.adopt import shape as shapes
 from cockpit.actions.adopt.adopting import Adoption
 from cockpit.actions.adopt.shape import Shape
 from cockpit.actions.adopt.texts import Answers
+from cockpit.actions.new.answers import ssh_key
 from cockpit.cli.main import renderer
+from cockpit.cli.new_answers import public_key
 from cockpit.cli.output import Column, Pipe, Renderer, Row, stdout
 from cockpit.domain.errors import CockpitError, Exit, UsageError
 from cockpit.domain.inventory import FoundService, Inventory
@@ -25,7 +27,7 @@ from cockpit.domain.settings import HostSettings
 from cockpit.domain.text import plain
 
 _RELEASE = re.compile(r"^\d\d\.\d\d")
-_KEY = re.compile(r"^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
+_KEY = re.compile(r"^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ ")
 
 
 class Tools(Struct, frozen=True):
@@ -111,16 +113,8 @@ def _asked(tools: Tools, what: str, default: str) -> str:
 
 
 def _key(given: str) -> str:
-    """A public key, or a file that holds one."""
-    found = given.strip()
-    if not _KEY.match(found):
-        try:
-            found = Path(given).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--deploy-key {given} is neither a public key nor a file with one", str(error)) from None
-    if not _KEY.match(found) or "\n" in found:
-        raise UsageError(f"--deploy-key {given} holds no single public key", "", "the .pub file, or its one line")
-    return found
+    """A public key, or a file that holds one: it goes into a Nix string, so that not even its comment may be anything."""
+    return ssh_key(given) if _KEY.match(given.strip()) else public_key(given)
 
 
 def _with(answers: Answers, shape: Shape, found: Inventory) -> Answers:

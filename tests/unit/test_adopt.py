@@ -147,6 +147,17 @@ def test_the_settings_that_are_written_are_read(root: Path) -> None:
     assert host.identity == "/etc/ssh/ssh_host_ed25519_key"
 
 
+@pytest.mark.parametrize("name", ["2048", "true", "it's", "käse", "a:", "1.5", "[a", "~"])
+def test_words_that_yaml_reads_otherwise_are_quoted(root: Path, name: str) -> None:
+    (root / "containers/wiki").rename(root / "containers" / name)
+    (root / "containers" / name / "compose.yaml").write_text('name: "2048"\nservices: {a: {image: a}}\n')
+    answers = Answers("nixos", "fd7a:115c::1", directories=(("traefik", f"/srv/{name}"),))
+    (root / "cockpit.yaml").write_text(written(plan(root, answers), "cockpit.yaml"))
+    settings = load(root / "cockpit.yaml")
+    assert settings.projects["2048"].source == f"containers/{name}"
+    assert (settings.projects["traefik"].directory, settings.hosts["nixos"].address) == (f"/srv/{name}", "fd7a:115c::1")
+
+
 def test_an_age_key_decrypts_where_no_ssh_key_can(root: Path) -> None:
     (root / "containers/traefik/.env.enc").write_text(BY_AGE)
     assert f"    identity: {texts.AGE_IDENTITY}\n" in written(plan(root), "cockpit.yaml")
@@ -370,7 +381,12 @@ def test_what_is_not_known_is_asked_or_named(root: Path, monkeypatch: pytest.Mon
     code, text = run(root, "--host", "other", "--address", "x")
     assert code is Exit.USAGE and "the flake has no host other" in text
     code, text = run(root, "--address", "x", "--deploy-key", str(root / "none.pub"))
-    assert code is Exit.USAGE and "neither a public key nor a file" in text
+    assert code is Exit.USAGE and "none.pub cannot be read" in text
+    for key in (f"{KEY} ${{builtins.readFile /etc/hosts}}", "ssh-ed25519 AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"):
+        (root / "key.pub").write_text(key)
+        for given in (str(root / "key.pub"), key) if key.startswith("ssh-") else (str(root / "key.pub"),):
+            code, text = run(root, "--address", "x", "--deploy-key", given)
+            assert code is Exit.USAGE and "ssh key" in text, text
 
 
 def test_the_reference_is_found() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from msgspec import Struct
 
@@ -10,6 +11,10 @@ from cockpit.actions.adopt.shape import FoundFolder, Shape
 
 AGE_IDENTITY = "/root/.config/sops/age/keys.txt"
 """Where sops looks for root's age key by itself."""
+_PLAIN = re.compile(
+    r"(?!(?:true|false|null|yes|no|on|off)$)(?:\d+(?:\.\d+){3}|[a-z/][\w./#@+-]*)(?::\d+)?", re.ASCII | re.IGNORECASE
+)
+"""Text that is nothing but text, unquoted."""
 
 
 class Answers(Struct, frozen=True):
@@ -69,16 +74,16 @@ def settings(shape: Shape, answers: Answers) -> str:
         ]
     out += [
         f"    flake: {_word(flake)}",
-        f"    projects: [{', '.join(project.name for project in shape.projects)}]",
+        f"    projects: [{', '.join(_word(project.name) for project in shape.projects)}]",
         "",
         "projects:",
     ]
     for project in shape.projects:
         out += [
-            f"  {project.name}:",
-            f"    source: {project.source}",
+            f"  {_word(project.name)}:",
+            f"    source: {_word(project.source)}",
             "    # where it runs already: as long as it stays, nothing is recreated",
-            f"    directory: {answers.directory(project)}",
+            f"    directory: {_word(answers.directory(project))}",
         ]
         if project.sidecars:
             out += [
@@ -137,5 +142,5 @@ def ignored(before: str | None, shape: Shape) -> str | None:
 
 
 def _word(text: str) -> str:
-    """As YAML has it: quoted where it would mean something else."""
-    return f'"{text}"' if text[:1] in "#[{*&!|>%@`'\"" or ": " in text or " #" in text else text
+    """As YAML has it: quoted where it could mean something else."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
