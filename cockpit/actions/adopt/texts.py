@@ -8,6 +8,7 @@ import re
 from msgspec import Struct
 
 from cockpit.actions.adopt.shape import FoundFolder, Shape
+from cockpit.domain.settings import SIDECAR
 
 AGE_IDENTITY = "/root/.config/sops/age/keys.txt"
 """Where sops looks for root's age key by itself."""
@@ -131,7 +132,7 @@ def module(shape: Shape, answers: Answers) -> str:
 
 def ignored(before: str | None, shape: Shape) -> str | None:
     """.gitignore with the plain names of sidecars in it; None where it is as it should be."""
-    plain = sorted({name.removesuffix(".enc") for project in shape.projects for name in project.sidecars})
+    plain = sorted({name.removesuffix(SIDECAR) for project in shape.projects for name in project.sidecars})
     have = {entry.strip().removeprefix("**/").removeprefix("/") for entry in (before or "").splitlines()}
     missing = [name for name in plain if name not in have]
     if not missing:
