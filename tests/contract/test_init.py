@@ -129,6 +129,8 @@ def test_nothing_of_the_examples_is_left(made: tuple[Person, Path, str]) -> None
         if not name.startswith(("nix/lib/", "nix/modules/", "nix/programs/", "nix/packages/")):
             for word in ("home.example.org", "you@example.org", "Europe/Berlin", "100.64.0.7", "hosts/homelab", "nix#homelab"):
                 assert word.encode() not in data, f"{name}: {word}"
+            # one that the reference tree gets some day, and nothing edits
+            assert re.findall(rb"[\w.@-]*example\.(?:org|com)", data) == [], name
     assert not (lab / "secrets/example.agekey").exists() and not (lab / "secrets/homelab").exists()
     assert not (lab / "nix/hosts/homelab").exists() and (lab / "nix/hosts/nest/default.nix").is_file()
     assert EXAMPLE_KEY.read_text().splitlines()[-1].encode() not in b"".join(
