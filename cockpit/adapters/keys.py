@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cockpit.adapters.sops.identities import identities, keys_file, parsed
+from cockpit.adapters.sops.identities import identities, keys_file, public
 from cockpit.domain.errors import SecretError, UsageError
-from cockpit.domain.keys import SSH_PUBLIC, KeyPair
+from cockpit.domain.keys import KeyPair
 from cockpit.domain.secret import Secret
 
 
@@ -35,7 +35,7 @@ class SystemKeys:
         return KeyPair(Secret(private), public.decode())
 
     def public(self, private: Secret) -> tuple[str, ...]:
-        return tuple(filter(None, map(_public_of, parsed(private.reveal())))) or _ssh_public(private)
+        return public(private.reveal())
 
     def valid(self, recipient: str) -> bool:
         import pyrage
@@ -48,14 +48,14 @@ class SystemKeys:
         return False
 
     def own(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(found for key in identities(self._identity) if (found := _public_of(key)).startswith("age1")))
+        ages = (key for key in identities(self._identity) if hasattr(key, "to_public"))  # pyrage's ssh identities have none
+        return tuple(dict.fromkeys(str(key.to_public()) for key in ages))
 
     @property
     def place(self) -> Path:
         return self._identity or keys_file()
 
     def keep(self, private: Secret) -> None:
-        public = self.public(private)
         path = self.place
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,7 +67,7 @@ class SystemKeys:
         except OSError as error:
             raise SecretError(f"{path} cannot be written", error.strerror or "", "make its folder writable") from None
         with os.fdopen(descriptor, "wb") as file:
-            file.write(f"# public key: {' '.join(public)}\n".encode() + private.reveal())
+            file.write(f"# public key: {' '.join(self.public(private))}\n".encode() + private.reveal())
             file.flush()
             os.fsync(file.fileno())
 
@@ -76,22 +76,3 @@ class SystemKeys:
         with contextlib.suppress(OSError):
             if private.reveal() in path.read_bytes():
                 path.unlink()
-
-
-def _public_of(identity: Any) -> str:  # noqa: ANN401 - pyrage has no types
-    """`age1...`; empty for ssh identities, which pyrage does not turn into their public halves."""
-    return str(identity.to_public()) if hasattr(identity, "to_public") else ""
-
-
-def _ssh_public(private: Secret) -> tuple[str, ...]:
-    if b"PRIVATE KEY" not in private.reveal():
-        return ()
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    try:
-        key: Any = serialization.load_ssh_private_key(private.reveal(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return ()
-    text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-    return (text,) if SSH_PUBLIC.match(text) else ()

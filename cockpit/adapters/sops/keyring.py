@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cockpit.adapters.sops.identities import places, public
 from cockpit.adapters.sops.rules import RULES_MOST
 from cockpit.adapters.sops.store import RULES, SopsStore
 from cockpit.domain.checkup import Identity, Recipient, Rule, SopsProgram
@@ -44,12 +44,8 @@ def _identities(chosen: Path | None) -> Iterator[Identity]:
         yield _of_file(chosen)
         return
     if key := os.environ.get("SOPS_AGE_KEY"):
-        yield Identity("$SOPS_AGE_KEY", _age(key.encode()))
-    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    named = [os.environ.get(name) for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")]
-    places = [Path(place) for place in named if place] + [config / "sops/age/keys.txt"]
-    places += [Path.home() / ".ssh" / name for name in ("id_ed25519", "id_rsa")]
-    yield from (_of_file(place) for place in places if place.is_file())
+        yield Identity("$SOPS_AGE_KEY", public(key.encode()))
+    yield from (_of_file(place) for place in places() if place.is_file())
     if os.environ.get("SOPS_AGE_KEY_CMD"):
         yield Identity("$SOPS_AGE_KEY_CMD", (), why="it is a command, which sops runs itself")
 
@@ -61,34 +57,11 @@ def _of_file(path: Path) -> Identity:
         return Identity(str(path), (), why=f"it cannot be read: {error.strerror or error}")
     if data.startswith(_LOCKED):
         return Identity(str(path), (), mode, "it has a passphrase")
+    found = public(data)
     if b"PRIVATE KEY" in data:
-        return _ssh(path, data, mode)
-    found = _age(data)
+        return Identity(str(path), found, mode, "" if found else "it has a passphrase, or is no key that age can use")
     plugin = b"AGE-PLUGIN-" in data
     return Identity(str(path), found, mode, "" if found else "it needs a plugin" if plugin else "there is no age key in it")
-
-
-def _age(data: bytes) -> tuple[str, ...]:
-    import pyrage
-
-    out = []
-    for line in data.decode("utf-8", "replace").splitlines():
-        if line.startswith("AGE-SECRET-KEY-1"):
-            with contextlib.suppress(pyrage.IdentityError, ValueError):
-                out.append(str(pyrage.x25519.Identity.from_str(line.strip()).to_public()))
-    return tuple(out)
-
-
-def _ssh(path: Path, data: bytes, mode: int) -> Identity:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-
-    try:
-        key = serialization.load_ssh_private_key(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Identity(str(path), (), mode, "it has a passphrase, or is no key that age can use")
-    form, encoding = serialization.PublicFormat.OpenSSH, serialization.Encoding.OpenSSH
-    return Identity(str(path), (key.public_key().public_bytes(encoding, form).decode(),), mode)
 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------------
