@@ -216,6 +216,12 @@ def test_the_command_that_gives_the_host_its_key(made: tuple[Person, Path, str],
     assert sorted(path.name for path in ssh.iterdir()) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
 
 
+def test_nothing_is_asked_of_the_machine_at_its_old_address_after_its_key_changed(made: tuple[Person, Path, str]) -> None:
+    """ssh would refuse it: it has seen another key there."""
+    at_address = re.findall(r"^ +sops decrypt .*ssh admin@ADDRESS .*$", (made[1] / "README.md").read_text(), re.M)
+    assert ["ssh_host_ed25519_key" in command for command in at_address] == [False, True]
+
+
 def test_a_decryption_that_fails_leaves_the_host_its_key(made: tuple[Person, Path, str], tmp_path: Path) -> None:
     command = re.findall(r"^ +sops decrypt .*(ssh admin.*ssh_host_ed25519_key.*)$", (made[1] / "README.md").read_text(), re.M)[0]
     script = command.partition(" ")[2].partition(" ")[2].strip("'").removeprefix("sudo sh -c ").strip('"')
