@@ -172,11 +172,10 @@ def _report(error: Exception) -> str:
 
 
 def _adopt(args: argparse.Namespace) -> int:
-    from cockpit import wiring
     from cockpit.cli import adopt
+    from cockpit.wiring.making import open_adopt
 
-    tools = adopt.Tools(wiring.reference(), wiring.survey, wiring.known_guests, adopt.asker(args.headless or args.yes))
-    return int(adopt.run(args, tools))
+    return int(adopt.run(args, open_adopt(adopt.asker(args.headless or args.yes))))
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -6,13 +6,13 @@ touched: projects that the release has are taken as they are, or the plan is ref
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from cockpit.actions import plain, planning, rules, transaction
+from cockpit.actions.adopt.flake import has_inputs
 from cockpit.actions.reading import read_settled
 from cockpit.actions.run import Run
 from cockpit.actions.world import World
@@ -21,11 +21,11 @@ from cockpit.domain.events import Outcome, Output, Progress, Warned
 from cockpit.domain.hosts import AttemptKind, Closure, HostFacts, Prospect
 from cockpit.domain.plan import Allow, HostPlan, Plan
 from cockpit.domain.repository import Commit
+from cockpit.domain.settings import HostSettings
 from cockpit.ports import Builder, BuildResult, FirstContact
 
 ACTION = "release.bootstrap"
 NOTHING = Allow()
-_INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 
 
 class Bootstrap:
@@ -60,7 +60,7 @@ class Bootstrap:
                 note.append(f"{commit.short} {commit.subject}")
 
             async def plan_host(_: str) -> HostPlan:
-                return await self._plan_host(world, contact, commit, run, allow, take_over, here)
+                return await self._plan_host(world, contact, user, commit, run, allow, take_over, here)
 
             return await world.plan_hosts(run, "bootstrap", f"bootstrap {name} with {commit.short}", [name], plan_host)
 
@@ -98,7 +98,7 @@ class Bootstrap:
             raise BuildFailed(
                 f"{commit.short} has no {at}flake.nix", "a host is built from its flake", "cockpit adopt writes one; commit it"
             ) from None
-        if _INPUTS.search(flake.decode("utf-8", "replace")):
+        if has_inputs(flake.decode("utf-8", "replace")):
             try:
                 await self._world.repository.read(commit.sha, f"{at}flake.lock")
             except UsageError:
@@ -127,6 +127,7 @@ class Bootstrap:
         self,
         world: World,
         contact: FirstContact,
+        user: str,
         commit: Commit,
         run: Run,
         allow: Allow,
@@ -159,7 +160,7 @@ class Bootstrap:
             for warning in made.warnings:
                 run.emit(Warned, host=name, step="plan", text=warning)
             note.append(f"{len(made.interrupted)} services change")
-        return replace(made, commands=_commands(contact, made, run.id))
+        return replace(made, commands=_commands(contact.settings, user, made, run.id))
 
     async def _prepare(
         self, world: World, contact: FirstContact, prospect: Prospect, commit: Commit, run: Run, here: bool
@@ -208,7 +209,7 @@ def _known(facts: HostFacts, commit: Commit) -> HostPlan:
     )
 
 
-def _commands(contact: FirstContact, plan: HostPlan, run: str) -> tuple[str, ...]:
-    settings = contact.settings
-    first = f"ssh root@{settings.address} {plan.new.path}/sw/bin/cockpit-transaction run  # bootstrap {plan.new.path}"
+def _commands(settings: HostSettings, user: str, plan: HostPlan, run: str) -> tuple[str, ...]:
+    sudo = "" if user == "root" else "sudo "
+    first = f"ssh {user}@{settings.address} {sudo}{plan.new.path}/sw/bin/cockpit-transaction run  # bootstrap {plan.new.path}"
     return (first, *planning.commands(settings, plan, run)[1:])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from cockpit.actions.world import World
 from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.repository import Commit
-from cockpit.domain.settings import HostSettings, SecretStyle
-
-SIDECAR = ".enc"
+from cockpit.domain.settings import SIDECAR, HostSettings, SecretStyle
 
 
 async def refuse(world: World, host: HostSettings, commit: Commit) -> None:

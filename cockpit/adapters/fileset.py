@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cockpit.domain.errors import CockpitError, Refused
 
 MOST = 8 * 1024 * 1024
+_LEFT = ".*.cockpit-????????????.???"
+"""What a killed process leaves beside its files."""
 
 
 class DiskFiles:
@@ -32,35 +34,36 @@ class DiskFiles:
                     out[path.relative_to(self._root).as_posix()] = path.read_bytes()
         return out
 
-    async def replace(self, files: Mapping[str, bytes | None]) -> None:
-        await asyncio.to_thread(self._replace, files)
+    async def left(self, folders: Sequence[str]) -> tuple[str, ...]:
+        found = {*self._root.glob(_LEFT), *(path for name in folders for path in (self._root / name).rglob(_LEFT))}
+        return tuple(sorted(path.relative_to(self._root).as_posix() for path in found))
 
-    def _replace(self, files: Mapping[str, bytes | None]) -> None:
+    async def replace(self, files: Mapping[str, bytes | None]) -> None:
+        # not in a thread, which would go on when this is cancelled, and whoever waits would take it for undone
         token = secrets.token_hex(6)
-        aside: list[tuple[Path, Path]] = []
-        placed: list[Path] = []
+        places = {self._inside(name): data for name, data in files.items()}
+        fresh = [path for path in places if not path.exists()]
         try:
-            for name, data in files.items():
+            for path, data in places.items():
                 if data is not None:
-                    self._write(self._beside(name, token, "new"), data, self._inside(name))
-            for name, data in files.items():
-                path, old = self._inside(name), self._beside(name, token, "old")
-                if path.exists():
-                    os.rename(path, old)
-                    aside.append((old, path))
+                    _write(_beside(path, token, "new"), data, path)
+            for path, data in places.items():
+                if path not in fresh:
+                    os.rename(path, _beside(path, token, "old"))
                 if data is not None:
-                    os.rename(self._beside(name, token, "new"), path)
-                    placed.append(path)
-        except OSError as error:
-            for path in placed:
-                path.unlink()
-            for old, path in aside:
-                os.rename(old, path)
-            self._clear(files, token)
-            raise CockpitError(
-                "the secrets cannot be written", f"{error.filename}: {error.strerror}; nothing was changed"
-            ) from None
-        self._clear(files, token)
+                    os.rename(_beside(path, token, "new"), path)
+        except BaseException as error:
+            for path in places:
+                if path in fresh:
+                    path.unlink(missing_ok=True)
+                elif (old := _beside(path, token, "old")).exists():
+                    os.replace(old, path)
+            _clear(places, token)
+            if isinstance(error, OSError):
+                why = f"{error.filename}: {error.strerror}; nothing was changed"
+                raise CockpitError("the files cannot be written", why) from None
+            raise
+        _clear(places, token)
 
     def _inside(self, name: str) -> Path:
         path = self._root / name
@@ -68,22 +71,23 @@ class DiskFiles:
             raise Refused(f"{name} leads out of the repository", "it is a link, or lies behind one")
         return path
 
-    def _beside(self, name: str, token: str, kind: str) -> Path:
-        path = self._inside(name)
-        return path.with_name(f".{path.name}.{token}.{kind}")
 
-    @staticmethod
-    def _write(path: Path, data: bytes, target: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+def _beside(path: Path, token: str, kind: str) -> Path:
+    return path.with_name(f".{path.name}.cockpit-{token}.{kind}")
 
-    def _clear(self, files: Mapping[str, bytes | None], token: str) -> None:
-        for name in files:
-            for kind in ("new", "old"):
-                with contextlib.suppress(OSError):
-                    self._beside(name, token, kind).unlink()
+
+def _write(path: Path, data: bytes, target: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+
+
+def _clear(places: Iterable[Path], token: str) -> None:
+    for path in places:
+        for kind in ("new", "old"):
+            with contextlib.suppress(OSError):
+                _beside(path, token, kind).unlink()

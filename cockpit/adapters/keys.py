@@ -56,7 +56,6 @@ class SystemKeys:
         return self._identity or keys_file()
 
     def keep(self, private: Secret) -> None:
-        public = self.public(private)
         path = self.place
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -68,7 +67,7 @@ class SystemKeys:
         except OSError as error:
             raise SecretError(f"{path} cannot be written", error.strerror or "", "make its folder writable") from None
         with os.fdopen(descriptor, "wb") as file:
-            file.write(f"# public key: {' '.join(public)}\n".encode() + private.reveal())
+            file.write(f"# public key: {' '.join(self.public(private))}\n".encode() + private.reveal())
             file.flush()
             os.fsync(file.fileno())
 

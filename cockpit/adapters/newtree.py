@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import secrets
@@ -49,9 +48,7 @@ class NewFolder:
             raise UsageError(f"{parent} cannot be written", "", "make it writable, or name another folder")
 
     async def write(self, files: Mapping[str, NewFile]) -> None:
-        await asyncio.to_thread(self._write, files)
-
-    def _write(self, files: Mapping[str, NewFile]) -> None:
+        # not in a thread, which would go on when this is cancelled; neither is `finish`
         try:
             self._root.mkdir(mode=0o700, exist_ok=True)
             for name, file in files.items():
@@ -84,9 +81,6 @@ class NewFolder:
         return done.text
 
     async def finish(self) -> None:
-        await asyncio.to_thread(self._finish)
-
-    def _finish(self) -> None:
         try:
             self._root.chmod(0o755)
             if not self._fills:
@@ -109,7 +103,6 @@ class NewFolder:
             raise CockpitError(f"{self.target} cannot be put in its place", error.strerror or "", "nothing was made") from None
 
     async def discard(self) -> None:
-        # not in a thread: it is called while everything is being cancelled
         with contextlib.suppress(OSError):
             shutil.rmtree(self._root)
 

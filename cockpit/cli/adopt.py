@@ -11,21 +11,25 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cockpit.actions.adopt import adopting, compare
 from cockpit.actions.adopt import shape as shapes
 from cockpit.actions.adopt.adopting import Adoption
 from cockpit.actions.adopt.shape import Shape
 from cockpit.actions.adopt.texts import Answers
+from cockpit.actions.new.answers import ssh_key
 from cockpit.cli.main import renderer
+from cockpit.cli.new_answers import public_key
 from cockpit.cli.output import Column, Pipe, Renderer, Row, stdout
 from cockpit.domain.errors import CockpitError, Exit, UsageError
 from cockpit.domain.inventory import FoundService, Inventory
-from cockpit.domain.settings import HostSettings
+from cockpit.domain.settings import HostSettings, Settings
 from cockpit.domain.text import plain
+from cockpit.ports.making import FileSet
 
 _RELEASE = re.compile(r"^\d\d\.\d\d")
-_KEY = re.compile(r"^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/=]+")
+_KEY = re.compile(r"^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ ")
 
 
 class Tools(Struct, frozen=True):
@@ -37,6 +41,9 @@ class Tools(Struct, frozen=True):
     """A host and a known_hosts file -> what runs there."""
     guests: Callable[[Path], Awaitable[tuple[str, ...]]]
     """A repository with clusters: -> its guests as CLUSTER/VMID NAME, or why they are not known."""
+    files: Callable[[Path], FileSet]
+    settings: Callable[[Path], Settings | None]
+    """Of a repository that has a cockpit.yaml."""
     ask: Callable[[str], str] | None = None
     """A question to a person; None where there is nobody."""
 
@@ -51,7 +58,7 @@ def run(args: argparse.Namespace, tools: Tools, out: Pipe | None = None) -> Exit
         face.error(error)
         return error.exit
     except KeyboardInterrupt:
-        face.error(UsageError("interrupted", "before anything was written"))
+        face.error(UsageError("interrupted", "what is written is written whole", "git status; run it again to see what is left"))
         return Exit.REFUSED
 
 
@@ -71,7 +78,7 @@ async def _run(args: argparse.Namespace, tools: Tools, face: Renderer, out: Pipe
     if text:
         _show(made, shape, inventory, guests, out)
     if args.yes and not made.nothing_to_do:
-        await asyncio.to_thread(adopting.apply, made)
+        await adopting.apply(made, tools.files(root))
     if text:
         _after(made, bool(args.yes), out)
     else:
@@ -89,7 +96,13 @@ def _answers(args: argparse.Namespace, shape: Shape, tools: Tools) -> Answers:
         raise UsageError("which host?", f"the flake has {', '.join(hosts)}", "--host NAME; one at a time")
     if hosts and host not in hosts:
         raise UsageError(f"the flake has no host {host}", f"it has {', '.join(hosts)}", "--host NAME")
-    address = args.address or _asked(tools, "address that the host is deployed to, of the VPN where there is one", shape.address)
+    settings = tools.settings(shape.root)
+    known = settings.hosts.get(host) if settings is not None else None
+    address = args.address or (
+        known.address
+        if known is not None
+        else _asked(tools, "address that the host is deployed to, of the VPN where there is one", shape.address)
+    )
     if not address:
         raise UsageError("where is the host?", "its address is written nowhere", "--address ADDRESS[:PORT]")
     keys = tuple(_key(given) for given in args.deploy_key)
@@ -97,7 +110,7 @@ def _answers(args: argparse.Namespace, shape: Shape, tools: Tools) -> Answers:
         host=host,
         address=address,
         user=args.deploy_user,
-        host_key=" ".join((args.host_key or "").split()[:2]),
+        host_key=" ".join((args.host_key or "").split()[:2]) or (known.host_key or "" if known is not None else ""),
         directory_root=args.directory_root,
         deploy_keys=keys,
         identity=args.identity or "",
@@ -111,32 +124,14 @@ def _asked(tools: Tools, what: str, default: str) -> str:
 
 
 def _key(given: str) -> str:
-    """A public key, or a file that holds one."""
-    found = given.strip()
-    if not _KEY.match(found):
-        try:
-            found = Path(given).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--deploy-key {given} is neither a public key nor a file with one", str(error)) from None
-    if not _KEY.match(found) or "\n" in found:
-        raise UsageError(f"--deploy-key {given} holds no single public key", "", "the .pub file, or its one line")
-    return found
+    """A public key, or a file that holds one: it goes into a Nix string, so that not even its comment may be anything."""
+    return ssh_key(given) if _KEY.match(given.strip()) else public_key(given)
 
 
 def _with(answers: Answers, shape: Shape, found: Inventory) -> Answers:
     """What the host says, where no option said otherwise."""
     release = _RELEASE.match(found.nixos)
-    return Answers(
-        host=answers.host,
-        address=answers.address,
-        user=answers.user,
-        host_key=answers.host_key,
-        directory_root=answers.directory_root,
-        deploy_keys=answers.deploy_keys,
-        identity=answers.identity,
-        release=release[0] if release else "",
-        directories=compare.directories(shape, found),
-    )
+    return replace(answers, release=release[0] if release else "", directories=compare.directories(shape, found))
 
 
 def _show(made: Adoption, shape: Shape, found: Inventory | None, guests: tuple[str, ...], out: Pipe) -> None:
@@ -146,10 +141,7 @@ def _show(made: Adoption, shape: Shape, found: Inventory | None, guests: tuple[s
         number = f", generation {found.generation}" if found.generation is not None else ""
         out.line(f"  {found.hostname} runs {'NixOS ' + found.nixos if found.nixos else 'something else'}{number}")
         for project in found.projects:
-            services = ", ".join(
-                f"{s.name} ({s.image}{'' if s.state == 'running' else ', ' + s.state})" for s in project.services
-            )
-            out.line(f"    {project.name:<20} {project.directory}  {services}")
+            out.line(f"    {project.name:<20} {project.directory}  {', '.join(map(_service, project.services))}")
         for guest in guests:
             out.line(f"    guest {plain(guest)}")
     out.line()

@@ -143,18 +143,24 @@ def _json(args: argparse.Namespace, values: Values, readers: Readers, proof: Pro
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """To its end; a SIGTERM cancels it like ctrl+c, so that it clears away what it made."""
+    """To its end; a SIGTERM cancels it like ctrl+c, so that it clears away what it made. What had ended by then has ended."""
+    ended: list[T] = []
 
-    async def guarded() -> T:
+    async def guarded() -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # noqa: S101 - inside a coroutine there is one
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            return await work
+            ended.append(await work)
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
 
-    return asyncio.run(guarded())
+    try:
+        asyncio.run(guarded())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if not ended:
+            raise
+    return ended[0]
 
 
 async def _awaited(work: Awaitable[T]) -> T:

@@ -28,7 +28,7 @@ def gather(args: argparse.Namespace, author: tuple[str, str] | None, ask: Asker 
     timezone = form.take("timezone", "Time zone", answers.timezone, _timezone())
     ip = form.take("tailnet_ip", "Address of the host in the tailnet", answers.tailnet_ip, optional="enter: it has none yet")
     admin = form.keys()
-    deploy = tuple(dict.fromkeys((*admin, *(_public(path) for path in args.deploy_key))))
+    deploy = tuple(dict.fromkeys((*admin, *(public_key(path) for path in args.deploy_key))))
     proxmox = _proxmox(args, form)
     if args.author:
         author = answers.author(args.author)
@@ -67,12 +67,12 @@ class _Form:
         if not paths:
             found = next((path for name in PUBLIC_KEYS if (path := Path.home() / ".ssh" / name).is_file()), None)
             if self.ask is not None:
-                paths = [self.ask.text("File of your public ssh key", _public, str(found or ""))]
+                paths = [self.ask.text("File of your public ssh key", public_key, str(found or ""))]
             elif found is not None:
                 paths = [str(found)]
             else:
                 self.missing.append("--ssh-key FILE (there is none in ~/.ssh)")
-        return tuple(dict.fromkeys(map(_public, paths)))
+        return tuple(dict.fromkeys(map(public_key, paths)))
 
     def whole(self) -> None:
         if self.missing:
@@ -109,7 +109,8 @@ def _proxmox(args: argparse.Namespace, form: _Form) -> Proxmox | None:
     )
 
 
-def _public(path: str) -> str:
+def public_key(path: str) -> str:
+    """The public ssh key in a file. UsageError."""
     text = file(path).reveal().decode("utf-8", "replace").strip()
     if "PRIVATE KEY" not in text and "\n" in text:
         raise UsageError(f"{path} has several lines", "one public key a file", "give each as a file of its own")

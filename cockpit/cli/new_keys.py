@@ -103,8 +103,8 @@ def _recovery(args: argparse.Namespace, keys: Keys, ask: Asker | None) -> tuple[
 
 def _shown(text: str, public: str, ask: Asker) -> None:
     ask.say()
-    ask.say("The recovery key. It opens everything when your machine is lost, and it is shown once. Write it down, or print it,")
-    ask.say("and keep it away from your machines:")
+    ask.say("The recovery key opens everything when your machine is lost. It is shown once:")
+    ask.say("write it down, or print it, and keep it away from your machines.")
     ask.say()
     ask.say(f"    {text}")
     ask.say(f"    (public key: {public})")
@@ -114,7 +114,7 @@ def _shown(text: str, public: str, ask: Asker) -> None:
         if answer.strip().upper() != text[-TYPED_BACK:]:
             raise UsageError("that is not how it ends", "look at what you wrote down, not at the screen")
 
-    ask.text(f"Its last {TYPED_BACK} characters, from where you keep it", same)
+    ask.text(f"The last {TYPED_BACK} characters of AGE-SECRET-KEY-..., from where you keep it", same)
 
 
 def _asked_host_key(host: str, ask: Asker | None) -> str:

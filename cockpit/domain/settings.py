@@ -53,6 +53,9 @@ class SecretStyle(Enum):
     """NAME.enc is rendered as NAME."""
 
 
+SIDECAR = ".enc"
+
+
 class HostSettings(Struct, frozen=True):
     name: str
     address: str

@@ -67,7 +67,10 @@ class FileSet(Protocol):
         """Files by path, of these files and below these folders."""
 
     async def replace(self, files: Mapping[str, bytes | None]) -> None:
-        """All of them or none; None takes one away."""
+        """All of them or none, also when it is interrupted; None takes one away."""
+
+    async def left(self, folders: Sequence[str]) -> tuple[str, ...]:
+        """What a `replace` that was killed left beside the files at the top, and below these folders."""
 
 
 class ImageBuilder(Protocol):

@@ -27,13 +27,12 @@ from cockpit.config.paths import audit_file
 from cockpit.domain import units
 from cockpit.domain.errors import SecretError, UsageError
 from cockpit.domain.events import Outcome
-from cockpit.domain.inventory import Inventory
 from cockpit.domain.secret import Secret
-from cockpit.domain.settings import CredentialSettings, HostSettings, Role, Settings, UserSettings
+from cockpit.domain.settings import CredentialSettings, Role, Settings, UserSettings
 from cockpit.observe.files import Files
 from cockpit.observe.fleet import Fleet
 from cockpit.observe.guests import Guests
-from cockpit.ports import SecretStore, Surveyor
+from cockpit.ports import SecretStore
 
 if TYPE_CHECKING:
     from cockpit.actions.attach import Attach
@@ -334,43 +333,3 @@ def who_asks(user: UserSettings, root: Path, environ: Mapping[str, str]) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return f"uid {os.getuid()}"
-
-
-def reference() -> Path:
-    """The top of the reference homelab that came with this cockpit."""
-    from cockpit.adapters import reference
-
-    return reference.top()
-
-
-async def survey(host: HostSettings, known_hosts: str | None) -> Inventory:
-    """What runs on a host that is not cockpit's yet."""
-    from cockpit.adapters.nixos.inventory import HostSurveyor
-    from cockpit.adapters.ssh import SshConnection
-
-    keys = Path(known_hosts) if known_hosts else None
-    surveyor: Surveyor = HostSurveyor(SshConnection(host, keys), sudo=host.user != "root")
-    try:
-        return await surveyor.inventory()
-    finally:
-        await surveyor.close()
-
-
-async def known_guests(root: Path) -> tuple[str, ...]:
-    """Guests of the clusters that a repository's cockpit.yaml names, if it is there; one line each."""
-    file = root / "cockpit.yaml"
-    if not file.is_file():
-        return ()
-    from cockpit.actions import looks
-
-    found: list[str] = []
-    cockpit = open_cockpit(config=str(file), headless=True)
-    try:
-        for look in await looks.guests(cockpit, ()):
-            if look.value is None:
-                found.append(f"of {look.source}: not known, {look.error}")
-            else:
-                found += [f"{look.source}/{guest.vmid} {guest.name} ({guest.status})" for guest in look.value.guests[:100]]
-    finally:
-        await cockpit.close()
-    return tuple(found)

@@ -79,6 +79,22 @@ class Person:
         return sorted({str(path.relative_to(self.home)) for path in self.home.rglob("*")} - known)
 
 
+def fault(person: Person, at: int, what: str) -> None:
+    """Something happens to the command when it moves a file for the `at`th time."""
+    person.environ["PYTHONPATH"] = f"{person.home}/fault:{TOP}"
+    (person.home / "fault").mkdir()
+    (person.home / "fault/sitecustomize.py").write_text(
+        "import os, signal\n"
+        "real, count = os.rename, [0]\n"
+        "def rename(*args, **more):\n"
+        "    count[0] += 1\n"
+        f"    if count[0] == {at}:\n"
+        f"        {what}\n"
+        "    return real(*args, **more)\n"
+        "os.rename = rename\n"
+    )
+
+
 def new_key(folder: Path, name: str) -> tuple[Path, str]:
     """(identity file, recipient) of a new age key."""
     key = pyrage.x25519.Identity.generate()

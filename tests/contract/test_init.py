@@ -18,7 +18,7 @@ from cockpit.adapters.keys import SystemKeys
 from cockpit.domain.keys import EXAMPLE
 from cockpit.domain.secret import Secret
 from scripts.paths import TOP
-from tests.contract.new_homelab import Person, decrypt, dotted, new_key, secrets, sops, yaml
+from tests.contract.new_homelab import Person, decrypt, dotted, fault, new_key, secrets, sops, yaml
 from tests.contract.nixtree import evaluate
 
 STORED = "--i-stored-the-recovery-key"
@@ -129,6 +129,8 @@ def test_nothing_of_the_examples_is_left(made: tuple[Person, Path, str]) -> None
         if not name.startswith(("nix/lib/", "nix/modules/", "nix/programs/", "nix/packages/")):
             for word in ("home.example.org", "you@example.org", "Europe/Berlin", "100.64.0.7", "hosts/homelab", "nix#homelab"):
                 assert word.encode() not in data, f"{name}: {word}"
+            # one that the reference tree gets some day, and nothing edits
+            assert re.findall(rb"[\w.@-]*example\.(?:org|com)", data) == [], name
     assert not (lab / "secrets/example.agekey").exists() and not (lab / "secrets/homelab").exists()
     assert not (lab / "nix/hosts/homelab").exists() and (lab / "nix/hosts/nest/default.nix").is_file()
     assert EXAMPLE_KEY.read_text().splitlines()[-1].encode() not in b"".join(
@@ -212,6 +214,12 @@ def test_the_command_that_gives_the_host_its_key(made: tuple[Person, Path, str],
     assert SystemKeys().public(Secret((ssh / "ssh_host_ed25519_key").read_bytes())) == (key,)
     assert (tmp_path / "restarted").read_text() == "restart sshd\n"
     assert sorted(path.name for path in ssh.iterdir()) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
+
+
+def test_nothing_is_asked_of_the_machine_at_its_old_address_after_its_key_changed(made: tuple[Person, Path, str]) -> None:
+    """ssh would refuse it: it has seen another key there."""
+    at_address = re.findall(r"^ +sops decrypt .*ssh admin@ADDRESS .*$", (made[1] / "README.md").read_text(), re.M)
+    assert ["ssh_host_ed25519_key" in command for command in at_address] == [False, True]
 
 
 def test_a_decryption_that_fails_leaves_the_host_its_key(made: tuple[Person, Path, str], tmp_path: Path) -> None:
@@ -482,6 +490,15 @@ def test_an_interrupted_one_leaves_nothing(person: Person, tmp_path: Path) -> No
         done = subprocess.run(command, cwd=person.home, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 9 and "interrupted" in done.stdout, done.stdout + done.stderr
         assert person.left() == []
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_when_it_is_whole_comes_too_late(person: Person, signal: str) -> None:
+    """A homelab whose key was taken back would be nobody's."""
+    fault(person, 1, f"os.kill(os.getpid(), signal.{signal})")
+    done = person.init("lab", STORED)
+    assert done.returncode == 0 and "AGE-SECRET-KEY-1" in done.stdout, done.stdout + done.stderr
+    assert None not in [decrypt(path, person.keys) for path in secrets(person.home / "lab")]
 
 
 def test_a_key_file_that_has_no_key_is_not_overwritten(person: Person) -> None:

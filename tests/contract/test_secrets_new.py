@@ -11,7 +11,7 @@ import pytest
 from cockpit.adapters.keys import SystemKeys
 from cockpit.domain.keys import EXAMPLE
 from scripts.paths import TOP
-from tests.contract.new_homelab import Person, decrypt, new_key, secrets, sops, yaml
+from tests.contract.new_homelab import Person, decrypt, fault, new_key, secrets, sops, yaml
 
 STORED = "--i-stored-the-recovery-key"
 
@@ -129,24 +129,46 @@ def test_a_machine_that_could_not_read_changes_nothing(person: Person, tmp_path:
     assert content(person) == before
 
 
-def test_a_disk_that_refuses_changes_nothing(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_refuses_changes_nothing(person: Person) -> None:
     """The last of the files cannot be written: those before it are as they were, and the new key is gone."""
     before = content(person)
-    person.environ["PYTHONPATH"] = f"{person.home}/fault:{TOP}"
-    (person.home / "fault").mkdir()
-    (person.home / "fault/sitecustomize.py").write_text(
-        "import os\n"
-        "real, count = os.rename, [0]\n"
-        "def rename(*args, **more):\n"
-        "    count[0] += 1\n"
-        "    if count[0] == 15:\n"
-        "        raise OSError(28, 'No space left', str(args[0]))\n"
-        "    return real(*args, **more)\n"
-        "os.rename = rename\n"
-    )
+    fault(person, 15, "raise OSError(28, 'No space left', str(args[0]))")
     done = renew(person, STORED)
     assert done.returncode == 1 and "No space left; nothing was changed" in done.stdout, done.stdout + done.stderr
     assert content(person) == before and not person.keys.exists()
+
+
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_while_files_are_moved_comes_too_late(person: Person, signal: str) -> None:
+    fault(person, 3, f"os.kill(os.getpid(), signal.{signal})")
+    done = renew(person, STORED)
+    assert done.returncode == 0 and "AGE-SECRET-KEY-1" in done.stdout, done.stdout + done.stderr
+    opened = [decrypt(path, person.keys) for path in secrets(person.home / "clone")]
+    assert len(opened) >= 11 and None not in opened
+
+
+def test_a_second_interrupt_while_files_are_moved_changes_nothing(person: Person) -> None:
+    before = content(person)
+    fault(person, 7, "raise KeyboardInterrupt")
+    done = renew(person, STORED)
+    assert done.returncode == 9 and "interrupted" in done.stdout, done.stdout + done.stderr
+    assert content(person) == before and not person.keys.exists()
+
+
+def test_a_killed_one_is_told_and_mended(person: Person) -> None:
+    before = content(person)
+    fault(person, 7, "os.kill(os.getpid(), signal.SIGKILL)")
+    assert renew(person, STORED).returncode == -9
+    person.environ.clear()
+    mixed = content(person)
+    assert mixed.keys() > before.keys() - {".sops.yaml"}
+    done = renew(person, STORED)
+    assert done.returncode == 9 and "an earlier run was killed" in done.stdout and "--force" in done.stdout, done.stdout
+    assert content(person) == mixed
+    done = renew(person, STORED, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(person).keys() == before.keys() - {"secrets/example.agekey"}
+    assert None not in [decrypt(path, person.keys) for path in secrets(person.home / "clone")]
 
 
 def test_who_only_looks_changes_nothing(person: Person) -> None:

@@ -80,9 +80,9 @@ def test_questions_to_the_end(window: Window) -> None:
     begin(window)
     window.answer("Make one in", "y")
     window.answer("Recovery key (age1..., kept offline) (enter: one is made):")
-    window.shows("it is shown once", "Its last 6 characters")
+    window.shows("It is shown once", "The last 6 characters of AGE-SECRET-KEY")
     (key,) = re.findall(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", window.screen())
-    window.answer("Its last 6 characters", "WRONG1")
+    window.answer("The last 6 characters of AGE-SECRET-KEY", "WRONG1")
     window.shows("that is not how it ends")
     window.answer("from where you keep it", key[-6:].lower())
     window.answer("ssh host key of nest")
@@ -108,7 +108,7 @@ def test_ctrl_c_leaves_nothing(window: Window, where: str) -> None:
         window.answer("Make one in", "y")
         if where == "recovery":
             window.answer("Recovery key")
-            window.shows("Its last 6 characters")
+            window.shows("The last 6 characters of AGE-SECRET-KEY")
     window.press("C-c")
     window.shows("interrupted", "nothing was made", "ended: 9")
     assert window.person.left() == [] and window.left == []

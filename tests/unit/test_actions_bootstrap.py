@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import pytest
+
 from cockpit.actions.bootstrap import Bootstrap
 from cockpit.actions.run import Run, always, never
 from cockpit.domain.contents import Contents
@@ -92,7 +94,7 @@ def lab_and_contact(prospect: Prospect = NEW, **more: Any) -> tuple[Homelab, Fak
     builder = FakeBuilder(contact)
 
     def make(name: str, user: str) -> FakeContact:
-        assert (name, user) == ("alpha", "root")
+        assert name == "alpha" and user in ("root", "admin")
         return contact
 
     return lab, contact, Bootstrap(lab.cockpit.deploy._world, make, builder), builder
@@ -116,6 +118,14 @@ async def test_from_a_look_to_a_generation() -> None:
     assert lab.alpha.calls == []  # nothing went through the deploy user's own connection but the proofs
     (record,) = lab.audit.records()
     assert record["action"] == "release.bootstrap" and "sw/bin/cockpit-transaction run" in record["commands"][0]
+
+
+@pytest.mark.parametrize(("user", "words"), [("root", "ssh root@{} /nix"), ("admin", "ssh admin@{} sudo /nix")])
+async def test_the_command_that_is_told_signs_in_as_who_was_named(user: str, words: str) -> None:
+    lab, contact, bootstrap, _ = lab_and_contact()
+    await run(lab, bootstrap, user=user)
+    (record,) = lab.audit.records()
+    assert record["commands"][0].startswith(words.format(contact.settings.address))
 
 
 async def test_without_git_there_it_is_built_here_and_what_is_missing_is_copied() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from cockpit import wiring
 from cockpit.actions.adopt import adopting, compare, flake, shape, texts
 from cockpit.actions.adopt.adopting import Adoption
 from cockpit.actions.adopt.texts import Answers
+from cockpit.adapters.fileset import DiskFiles
 from cockpit.adapters.nixos.inventory import inventory_from
 from cockpit.cli import adopt as command
 from cockpit.cli import parser
@@ -22,6 +24,7 @@ from cockpit.config import load
 from cockpit.domain.errors import Conflict, Exit, Refused, UsageError
 from cockpit.domain.inventory import FoundProject, FoundService, Inventory
 from cockpit.domain.settings import EnvSecrets, HostSettings, SecretStyle
+from cockpit.wiring.making import open_adopt
 from scripts.paths import TOP
 
 FLAKE = """\
@@ -74,6 +77,10 @@ def root(tmp_path: Path) -> Path:
 
 def plan(root: Path, answers: Answers = ANSWERS, inventory: Inventory | None = None) -> Adoption:
     return adopting.plan(shape.read(root), answers, TOP, inventory)
+
+
+def apply(made: Adoption) -> None:
+    asyncio.run(adopting.apply(made, DiskFiles(made.root)))
 
 
 def written(made: Adoption, path: str) -> str:
@@ -145,6 +152,17 @@ def test_the_settings_that_are_written_are_read(root: Path) -> None:
     assert (traefik.directory, traefik.env_secrets) == ("/opt/containers/traefik", EnvSecrets.ALLOW)
     assert (docs.directory, docs.env_secrets, docs.source) == ("/opt/containers/wiki", EnvSecrets.REFUSE, "containers/wiki")
     assert host.identity == "/etc/ssh/ssh_host_ed25519_key"
+
+
+@pytest.mark.parametrize("name", ["2048", "true", "it's", "käse", "a:", "1.5", "[a", "~"])
+def test_words_that_yaml_reads_otherwise_are_quoted(root: Path, name: str) -> None:
+    (root / "containers/wiki").rename(root / "containers" / name)
+    (root / "containers" / name / "compose.yaml").write_text('name: "2048"\nservices: {a: {image: a}}\n')
+    answers = Answers("nixos", "fd7a:115c::1", directories=(("traefik", f"/srv/{name}"),))
+    (root / "cockpit.yaml").write_text(written(plan(root, answers), "cockpit.yaml"))
+    settings = load(root / "cockpit.yaml")
+    assert settings.projects["2048"].source == f"containers/{name}"
+    assert (settings.projects["traefik"].directory, settings.hosts["nixos"].address) == (f"/srv/{name}", "fd7a:115c::1")
 
 
 def test_an_age_key_decrypts_where_no_ssh_key_can(root: Path) -> None:
@@ -240,9 +258,9 @@ def test_it_is_written_whole_once_and_never_over_a_change(root: Path) -> None:
     made = plan(root)
     (root / "nixos/flake.nix").write_text(FLAKE + "# a thought\n")
     with pytest.raises(Conflict, match="changed since it was read"):
-        adopting.apply(made)
+        apply(made)
     assert not (root / "cockpit.yaml").exists()
-    adopting.apply(plan(root))
+    apply(plan(root))
     assert (root / "nixos/flake.nix").read_text().endswith("# a thought\n")
     again = plan(root)
     assert again.nothing_to_do and "cockpit.yaml is there already and stays as it is" in again.notes
@@ -252,7 +270,7 @@ def test_it_is_written_whole_once_and_never_over_a_change(root: Path) -> None:
 
 
 def test_everything_that_a_host_program_needs_is_brought(root: Path) -> None:
-    adopting.apply(plan(root))
+    apply(plan(root))
     at = root / "nixos/cockpit"
     brought = {path.name for path in (at / "programs").iterdir()}
     assert brought == {path.name for path in (TOP / "nix/programs").iterdir() if path.suffix in (".sh", ".jq")}
@@ -333,7 +351,7 @@ def run(root: Path, *argv: str, found: Inventory = NOTHING, ask: Callable[[str],
 
     out = StringIO()
     args = parser.build("0").parse_args(["adopt", str(root), *argv])
-    code = command.run(args, command.Tools(TOP, survey, guests, ask), Pipe(out))
+    code = command.run(args, replace(open_adopt(ask), survey=survey, guests=guests), Pipe(out))
     return code, out.getvalue()
 
 
@@ -367,11 +385,21 @@ def test_what_is_not_known_is_asked_or_named(root: Path, monkeypatch: pytest.Mon
 
     code, text = run(root, ask=ask)
     assert code is Exit.TO_DO and "address: 100.64.0.7" in text and len(questions) == 1
+    run(root, "--address", "100.64.0.7", "--yes")
+    (root / "nixos/cockpit/programs/common.sh").write_text("of an older cockpit\n")
+    code, text = run(root, "--yes")
+    assert code is Exit.DONE and "1 files written" in text, "what cockpit.yaml says is not asked again"
+    (root / "cockpit.yaml").unlink()
     code, text = run(root, "--host", "other", "--address", "x")
     assert code is Exit.USAGE and "the flake has no host other" in text
     code, text = run(root, "--address", "x", "--deploy-key", str(root / "none.pub"))
-    assert code is Exit.USAGE and "neither a public key nor a file" in text
+    assert code is Exit.USAGE and "none.pub cannot be read" in text
+    for key in (f"{KEY} ${{builtins.readFile /etc/hosts}}", "ssh-ed25519 AAAA", "OPENSSH PRIVATE KEY"):
+        (root / "key.pub").write_text(key)
+        for given in (str(root / "key.pub"), key) if key.startswith("ssh-") else (str(root / "key.pub"),):
+            code, text = run(root, "--address", "x", "--deploy-key", given)
+            assert code is Exit.USAGE and "ssh key" in text, text
 
 
 def test_the_reference_is_found() -> None:
-    assert (wiring.reference() / "nix/modules/cockpit.nix").is_file()
+    assert (open_adopt(None).reference / "nix/modules/cockpit.nix").is_file()

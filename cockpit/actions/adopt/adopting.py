@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from cockpit.actions.adopt.shape import Shape, text
 from cockpit.actions.adopt.texts import Answers
 from cockpit.domain.errors import CockpitError, Conflict, UsageError
 from cockpit.domain.inventory import Inventory
+from cockpit.ports.making import FileSet
 
 VENDORED = ("lib/programs.nix", "lib/release.nix", "modules/cockpit.nix", "programs/*.sh", "programs/release.jq")
 """What runs on a host, below nix/ of the reference homelab."""
@@ -102,14 +100,13 @@ def plan(shape: Shape, answers: Answers, reference: Path, inventory: Inventory |
                     tuple(_next(shape, answers, at)))  # fmt: skip
 
 
-def apply(adoption: Adoption) -> None:
-    """Writes what the plan says. Conflict, before anything is written, where a file is no longer as the plan read it."""
+async def apply(adoption: Adoption, files: FileSet) -> None:
+    """Writes what the plan says, all of it or nothing. Conflict where a file is no longer as the plan read it."""
     every = (*adoption.changes, *adoption.vendored)
     for change in every:
         if text(adoption.root / change.path) != change.old:
             raise Conflict(f"{change.path} changed since it was read", "nothing was written", "run it again")
-    for change in every:
-        _write(adoption.root / change.path, change.new)
+    await files.replace({change.path: change.new.encode() for change in every})
 
 
 def _vendored(root: Path, at: str, reference: Path) -> Iterator[FileChange]:
@@ -145,19 +142,3 @@ def _next(shape: Shape, answers: Answers, at: str) -> Iterator[str]:
 
 def _sidecars(shape: Shape) -> bool:
     return any(project.sidecars for project in shape.projects)
-
-
-def _write(path: Path, content: str) -> None:
-    """All of it or nothing, with the mode that it has."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise CockpitError(f"{path} cannot be written", str(error)) from None

@@ -10,6 +10,7 @@ _ARGUMENTS = re.compile(
     r"\boutputs\s*=\s*(?:(?P<before>[A-Za-z_]\w*)\s*@\s*)?(?P<set>\{[^}]*\})?(?:\s*@\s*(?P<after>[A-Za-z_]\w*))?\s*:"
 )
 _PLAIN = re.compile(r"\boutputs\s*=\s*(?P<name>[A-Za-z_]\w*)\s*:")
+_INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 _MODULES = re.compile(r"\bmodules\s*=\s*\[(?P<rest>[^\n]*)")
 
 
@@ -18,6 +19,11 @@ class Edit(Struct, frozen=True):
     """The flake with the line in it; None where a person has to write it."""
     line: str
     why: str = ""
+
+
+def has_inputs(flake: str) -> bool:
+    """Whether there is something to be pinned in a flake.lock."""
+    return bool(_INPUTS.search(flake))
 
 
 def line(module: str, self_name: str = "self") -> str:

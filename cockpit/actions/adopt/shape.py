@@ -8,12 +8,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from cockpit.actions.adopt.flake import has_inputs
 from cockpit.domain.errors import Refused, UsageError
 from cockpit.domain.services import COMPOSE_FILES
+from cockpit.domain.settings import SIDECAR
 
 PROJECT_FOLDERS = ("containers", "compose", "stacks", "docker", "services")
 FLAKE_FOLDERS = ("nixos", "nix", "")
-SIDECAR = ".enc"
 MOST = 1024 * 1024
 """Bytes of a file that is read: all of these are written by hand."""
 
@@ -24,7 +25,6 @@ _MEMBER = re.compile(r"\s*\"?([A-Za-z0-9_-]+)\"?\s*=\s*[^;{\[(]*(?:nixosSystem|i
 _ADDRESS = re.compile(r"\baddress\s*=\s*\"(\d{1,3}(?:\.\d{1,3}){3})\"")
 _STATE = re.compile(r"system\.stateVersion\s*=\s*\"(\d\d\.\d\d)\"")
 _GUEST = re.compile(r"resource\s+\"proxmox_[a-z_]+\"\s+\"([^\"]+)\"\s*\{(.*?)^\}", re.DOTALL | re.MULTILINE)
-_INPUTS = re.compile(r"(?:^|[{;\s])inputs\s*(?:=|\.[\w.-]+\s*=)")
 _VMID = re.compile(r"^\s*vmid\s*=\s*(\d+)", re.MULTILINE)
 _RECIPIENT = re.compile(r"recipient\"?[=:]\s*\"?(age1[0-9a-z]{20,}|ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+)")
 _DEPLOYS = re.compile(r"nixos-rebuild|docker[ -]compose|rsync")
@@ -92,7 +92,7 @@ def read(root: Path, flake_folder: str | None = None, projects_folder: str | Non
         root=root,
         flake_folder=folder,
         flake=flake,
-        locked=(at / "flake.lock").is_file() or (flake is not None and not _INPUTS.search(flake)),
+        locked=(at / "flake.lock").is_file() or (flake is not None and not has_inputs(flake)),
         hosts=hosts_of(flake or ""),
         configuration=(at / "configuration.nix").is_file(),
         revision_set="configurationRevision" in modules,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 from msgspec import Struct
 
 from cockpit.actions.adopt.shape import FoundFolder, Shape
+from cockpit.domain.settings import SIDECAR
 
 AGE_IDENTITY = "/root/.config/sops/age/keys.txt"
 """Where sops looks for root's age key by itself."""
+_PLAIN = re.compile(
+    r"(?!(?:true|false|null|yes|no|on|off)$)(?:\d+(?:\.\d+){3}|[a-z/][\w./#@+-]*)(?::\d+)?", re.ASCII | re.IGNORECASE
+)
+"""Text that is nothing but text, unquoted."""
 
 
 class Answers(Struct, frozen=True):
@@ -69,16 +75,16 @@ def settings(shape: Shape, answers: Answers) -> str:
         ]
     out += [
         f"    flake: {_word(flake)}",
-        f"    projects: [{', '.join(project.name for project in shape.projects)}]",
+        f"    projects: [{', '.join(_word(project.name) for project in shape.projects)}]",
         "",
         "projects:",
     ]
     for project in shape.projects:
         out += [
-            f"  {project.name}:",
-            f"    source: {project.source}",
+            f"  {_word(project.name)}:",
+            f"    source: {_word(project.source)}",
             "    # where it runs already: as long as it stays, nothing is recreated",
-            f"    directory: {answers.directory(project)}",
+            f"    directory: {_word(answers.directory(project))}",
         ]
         if project.sidecars:
             out += [
@@ -126,7 +132,7 @@ def module(shape: Shape, answers: Answers) -> str:
 
 def ignored(before: str | None, shape: Shape) -> str | None:
     """.gitignore with the plain names of sidecars in it; None where it is as it should be."""
-    plain = sorted({name.removesuffix(".enc") for project in shape.projects for name in project.sidecars})
+    plain = sorted({name.removesuffix(SIDECAR) for project in shape.projects for name in project.sidecars})
     have = {entry.strip().removeprefix("**/").removeprefix("/") for entry in (before or "").splitlines()}
     missing = [name for name in plain if name not in have]
     if not missing:
@@ -137,5 +143,5 @@ def ignored(before: str | None, shape: Shape) -> str | None:
 
 
 def _word(text: str) -> str:
-    """As YAML has it: quoted where it would mean something else."""
-    return f'"{text}"' if text[:1] in "#[{*&!|>%@`'\"" or ": " in text or " #" in text else text
+    """As YAML has it: quoted where it could mean something else."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

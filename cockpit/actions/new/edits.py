@@ -18,8 +18,13 @@ PROXMOX_SECRET = ("secrets/operator/proxmox.yaml", "token-secret")
 def env(text: str, values: Mapping[str, str]) -> str:
     """The .env file with these values for the keys that it has."""
     for key, value in values.items():
-        text = re.sub(rf"^{re.escape(key)}=.*$", lambda _, k=key, v=value: f"{k}={v}", text, flags=re.MULTILINE)  # type: ignore[misc]
+        text = put(rf"^{re.escape(key)}=.*$", f"{key}={value}", text)
     return text
+
+
+def put(pattern: str, value: str, text: str) -> str:
+    """The value, as it is, wherever the pattern stands."""
+    return re.sub(pattern, lambda _: value, text, flags=re.MULTILINE)
 
 
 def site(host: str, timezone: str, admin: Sequence[str], deploy: Sequence[str]) -> str:

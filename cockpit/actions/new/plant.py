@@ -82,7 +82,7 @@ def _edited(path: str, data: bytes, old: str, answers: Answers, version: str) ->
     text = edits.renamed(text, old, new)
     for name, example in EXAMPLES.items():
         if values[name]:
-            text = re.sub(rf"(?<![\w.@-]){re.escape(example)}(?![\w-])", lambda _, v=values[name]: v, text)  # type: ignore[misc]
+            text = edits.put(rf"(?<![\w.@-]){re.escape(example)}(?![\w-])", values[name], text)
     return text.encode()
 
 

@@ -46,10 +46,11 @@ def steps(answers: Answers, *, made_host_key: bool, tofu: bool) -> tuple[Step, .
             (f"ssh root@{answers.address} nixos-version",),
         )
     contact = [f"cockpit bootstrap {host}{' --user admin' if ours else ''} --yes --approve-host {host}"]
-    if ours:
-        contact.insert(0, join(host, user))
     if made_host_key:
         contact.insert(0, install_host_key(host, user, "ADDRESS" if ours else answers.address))
+    if ours:
+        # before the key changes: ssh has seen the old one at ADDRESS, and refuses another
+        contact.insert(0, join(host, user))
     why = (
         "First contact. ssh shows the machine's present fingerprint: compare it with the machine's console."
         if made_host_key

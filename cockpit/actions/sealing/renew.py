@@ -74,8 +74,14 @@ class Renew:
     async def execute(self, wanted: Wanted) -> Renewed:
         template = await self.template()
         check(wanted.readers, template.hosts())
-        before = await self._files.read(["secrets", RULES, SETTINGS])
+        before, left = await self._files.read(["secrets", RULES, SETTINGS]), await self._files.left(["secrets"])
         if not wanted.force:
+            if left:
+                raise Refused(
+                    f"an earlier run was killed while it wrote: {left[0]}",
+                    "files of before and of after stand side by side",
+                    f"--force makes all of them anew; or git restore secrets {RULES} {SETTINGS}, rm {' '.join(left)}",
+                )
             await self._nothing_lost(before, template)
         host_keys = {host: key for host, key in wanted.privates.items() if host in wanted.readers.hosts}
         values = makers.make(template, wanted.given, host_keys)
@@ -92,7 +98,7 @@ class Renew:
             settings = pin_host_key(settings, host, key)
         after[SETTINGS] = settings.encode()
         gone = [path for path in before if path not in after and (path == EXAMPLE_KEY or self._of_template(path, template))]
-        await self._replace(after | dict.fromkeys(gone), wanted.operator)
+        await self._replace(after | dict.fromkeys([*gone, *left]), wanted.operator)
         kept = self._keys.place if wanted.operator is not None else None
         return Renewed(tuple(sorted(after)), tuple(gone), values, wanted.readers, proof, kept)
 
