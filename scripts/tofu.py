@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +13,8 @@ import sys
 from pathlib import Path
 
 from scripts.paths import TOP
+from tests import gobin
+from tests.lab.engine import cache
 
 MODULE = TOP / "tests" / "standin" / "opentofu"
 PACKAGE = "github.com/opentofu/opentofu"
@@ -33,8 +33,7 @@ def version() -> str:
 def binary() -> Path:
     """Where it is, or will be."""
     digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "cockpit" / "tofu" / f"{version()}-{digest[:12]}" / "tofu"
+    return cache() / "tofu" / f"{version()}-{digest[:12]}" / "tofu"
 
 
 def why_not() -> str | None:
@@ -45,34 +44,15 @@ def why_not() -> str | None:
         return f"OpenTofu {version()} is built from its Go module, and Go is not installed"
     # it reads go.mod: an old Go says so, a newer one fetches the one that is new enough
     done = subprocess.run(
-        ["go", "list", "-m"], cwd=MODULE, env=_environ(), capture_output=True, text=True, timeout=300, check=False
+        ["go", "list", "-m"], cwd=MODULE, env=gobin.environ(), capture_output=True, text=True, timeout=300, check=False
     )
     return None if done.returncode == 0 else f"OpenTofu {version()} cannot be built: {done.stderr.strip().splitlines()[-1]}"
 
 
 def ready() -> Path:
-    """The program; built first if need be, by one process while the others wait. RuntimeError with the end of Go's output."""
-    made = binary()
-    if made.exists():
-        return made
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with open(made.parent / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if made.exists():
-            return made
-        part = made.with_suffix(".part")
-        command = ["go", "build", "-o", str(part), "-ldflags", f"-s -w -X {PACKAGE}/version.dev=no", f"{PACKAGE}/cmd/tofu"]
-        done = subprocess.run(command, cwd=MODULE, env=_environ(), capture_output=True, text=True, timeout=BUILD, check=False)
-        if done.returncode != 0:
-            part.unlink(missing_ok=True)
-            raise RuntimeError(f"go build ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-        part.rename(made)
-    return made
-
-
-def _environ() -> dict[str, str]:
-    """Debian's Go takes no newer toolchain unless it is told to."""
-    return {"GOTOOLCHAIN": "auto", **os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOWORK": "off"}
+    """The program; built first if need be. RuntimeError with the end of Go's output."""
+    flags = f"-s -w -X {PACKAGE}/version.dev=no"
+    return gobin.once(binary(), "-mod=readonly", "-ldflags", flags, f"{PACKAGE}/cmd/tofu", cwd=MODULE, timeout=BUILD)
 
 
 if __name__ == "__main__":

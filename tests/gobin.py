@@ -7,6 +7,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab.engine import cache
@@ -22,35 +24,37 @@ def missing() -> str:
     return "" if shutil.which("go") else "not installed: go"
 
 
+def environ() -> dict[str, str]:
+    """Nothing of a person's own settings; and Debian's Go takes no newer toolchain unless it is told to."""
+    return {"GOTOOLCHAIN": "auto", **os.environ, "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+
+
+def once(target: Path, *words: str, env: Mapping[str, str] | None = None, cwd: Path | str = "/", timeout: float = 600) -> Path:
+    """`target`, as `go install WORDS` makes it: by one process while the others wait, and whole or not at all. RuntimeError with
+    the end of Go's output."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f"{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                settings = environ() | dict(env or {}) | {"GOBIN": folder}
+                argv = ["go", "install", *words]
+                done = subprocess.run(argv, env=settings, cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)
+                if done.returncode != 0:
+                    raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+                (made,) = Path(folder).iterdir()
+                made.rename(target)
+    return target
+
+
 def program(package: str) -> Path:
     """The built program of `PATH@VERSION`."""
     path, _, version = package.partition("@")
-    folder = cache() / "go" / f"{path.rpartition('/')[2]}-{version}"
-    found = folder / path.rpartition("/")[2]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not found.exists():
-            run(["go", "install", package], env={"GOBIN": str(folder)}, timeout=600)
-    return found
+    name = path.rpartition("/")[2]
+    return once(cache() / "go" / f"{name}-{version}" / name, package)
 
 
-def static(source: Path, target: Path) -> Path:
-    """One file of Go without dependencies, as a static program: `target`, with what the source says in its name."""
-    found = target.with_name(f"{target.name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}")
-    found.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not found.exists():
-            run(["go", "build", "-trimpath", "-ldflags=-s -w", "-o", f"{found}.new", str(source)], env={"CGO_ENABLED": "0"})
-            Path(f"{found}.new").rename(found)
-    return found
-
-
-def run(argv: list[str], env: dict[str, str], timeout: float = 300) -> None:
-    # GOFLAGS of a person must not make a file of a module out of it
-    done = subprocess.run(
-        argv, capture_output=True, text=True, env=os.environ | {"GOFLAGS": ""} | env, timeout=timeout, check=False, cwd="/"
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+def static(source: Path) -> Path:
+    """One file of Go without dependencies, as a static program; what the source says is in its name."""
+    name = f"{source.parent.name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+    return once(cache() / "go" / name, "-trimpath", "-ldflags=-s -w", str(source), env={"CGO_ENABLED": "0"})

@@ -24,7 +24,6 @@ from ruamel.yaml import YAML
 from cockpit.adapters.compose_files import ComposeYaml
 from cockpit.domain.images import ComposeService, parse
 from tests import gobin
-from tests.lab.engine import cache
 from tests.lab.host import lock as one_at_a_time
 from tests.lab.host import run
 
@@ -71,7 +70,7 @@ def ensure(references: Sequence[str]) -> dict[str, str]:
     in for is a KeyError."""
     wanted = {reference: parse(reference) for reference in references}
     with one_at_a_time("standins"):
-        program = gobin.static(SOURCE, cache() / "lab" / "standin")
+        program = gobin.static(SOURCE)
         out = {}
         for reference, image in wanted.items():
             if image.key == "docker.io/library/traefik":
