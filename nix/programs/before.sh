@@ -7,8 +7,10 @@
 BEFORE=.cockpit-before
 KEPT=.cockpit-kept
 
-same_content() { # PATH PATH, the second may be a link
-  if [ -d "$1" ]; then
+same_content() { # PATH PATH, the second may be a link; what the first would name is not where it was
+  if [ -L "$1" ]; then
+    return 1
+  elif [ -d "$1" ]; then
     timeout 30 diff -rq --no-dereference "$1/." "$2/." >/dev/null 2>&1
   else
     cmp -s "$1" "$2"
@@ -39,6 +41,7 @@ note_added() { # DIRECTORY NAME: a copy where nothing was
   mkdir -p "$1/$BEFORE"
   chmod 700 "$1/$BEFORE"
   printf '%s\n' "$2" >>"$1/$BEFORE/.added"
+  sync "$1/$BEFORE/.added"
 }
 
 keep_beside() { # FROM PATH: nothing that the host has and the release does not know is ever removed
@@ -49,7 +52,7 @@ keep_beside() { # FROM PATH: nothing that the host has and the release does not 
   done
   mv -T "$1" "$to"
   # what stands for a secret may be one
-  case $(readlink "$2" 2>/dev/null) in "$SECRETS"/*) chmod -R go-rwx "$to" ;; esac
+  [ -L "$to" ] || case $(readlink "$2" 2>/dev/null) in "$SECRETS"/*) chmod -R go-rwx "$to" ;; esac
   say "$2 was changed on this host: kept as $to"
 }
 
@@ -79,7 +82,7 @@ settle_directory() { # DIRECTORY
   [ -d "$1/$BEFORE" ] || return 0
   rm -f "$1/$BEFORE/.added"
   while IFS= read -r name <&4; do
-    if cmp -s "$1/$BEFORE/.files/$name" "$1/$name"; then rm -f "$1/$BEFORE/.files/$name"; else keep_beside "$1/$BEFORE/.files/$name" "$1/$name"; fi
+    if same_content "$1/$BEFORE/.files/$name" "$1/$name"; then rm -f "$1/$BEFORE/.files/$name"; else keep_beside "$1/$BEFORE/.files/$name" "$1/$name"; fi
   done 4< <(aside_files "$1")
   while IFS= read -r name <&4; do
     if ! same_content "$1/$BEFORE/$name" "$1/$name"; then
@@ -106,10 +109,11 @@ settle_directories() { # MANIFEST
 }
 
 # The earlier state comes back. `whole`: the project was no release's before, so that nothing of one may stay.
-restore_directory() { # DIRECTORY [whole]
+restore_directory() { # DIRECTORY [whole] -> 0, or 1 with FAIL_WHY
   local name path
   [ -d "$1" ] || return 0
   load_copied "$1"
+  clear_unfinished "$1"
   while IFS= read -r name <&4; do
     path=$1/$BEFORE/$name
     if our_link "$1/$name"; then
@@ -137,10 +141,14 @@ restore_directory() { # DIRECTORY [whole]
       changed_here "$1/$name" "$name" || rm -f "$1/$name"
     done 4< <(cat "$1/$BEFORE/.added" 2>/dev/null)
     for path in "$1"/* "$1"/.[!.]*; do ! our_link "$path" || rm -f "$path"; done
-    rm -f "$1/$COPIED"
+    rm -f "$1/$COPIED" "$1/$COPYING"
   fi
   rm -f "$1/$BEFORE/.added"
   sweep "$1"
+  if [ -n "$(aside_entries "$1"; aside_files "$1")" ]; then
+    FAIL_WHY="$1 could not be put back as it was"
+    return 1
+  fi
   [ "${2:-}" != whole ] || rmdir "$1" 2>/dev/null || true
 }
 
@@ -151,19 +159,19 @@ arrivals() { # NEW-MANIFEST present|absent
 }
 
 # Before the old release converges: directories as they were; projects that ran without any release are nobody's again.
-forget_arrivals() { # NEW-MANIFEST OLD-MANIFEST ("" for none)
+forget_arrivals() { # NEW-MANIFEST OLD-MANIFEST ("" for none) -> 0, or 1 with FAIL_WHY
   local project directory left
   local -a strangers=()
   [ -n "$1" ] || return 0
   while IFS=$'\x1f' read -r project directory <&3; do
     strangers+=("$project")
-    restore_directory "$directory" whole
+    restore_directory "$directory" whole || return 1
   done 3< <(arrivals "$1" present)
   if [ ${#strangers[@]} -gt 0 ] && [ -e "$OWNED" ]; then
     left=$(jq -c --args '. - $ARGS.positional' "${strangers[@]}" <"$OWNED")
     durable_write "$OWNED" <<<"$left"
   fi
-  [ -z "$2" ] || while IFS= read -r directory <&3; do restore_directory "$directory"; done 3< <(jq -r '.projects[].directory' "$2")
+  [ -z "$2" ] || while IFS= read -r directory <&3; do restore_directory "$directory" || return 1; done 3< <(jq -r '.projects[].directory' "$2")
 }
 
 # After it did. Without an old release nobody else takes away what this attempt created.
@@ -180,7 +188,7 @@ remove_arrivals() { # NEW-MANIFEST OLD-MANIFEST -> 0, or 1 with FAIL_WHY
         return 1
       }
     fi
-    restore_directory "$directory" whole
+    restore_directory "$directory" whole || return 1
   done 3< <(arrivals "$1" absent)
   [ -z "$2" ] || return 0
   # its file is gone, so that docker does not ask for it any more

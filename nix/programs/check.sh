@@ -89,7 +89,12 @@ staged_changes() { # NEW-MANIFEST OLD-MANIFEST ("" for none): JSON lines {servic
     mount --bind "$directory" "$RUNTIME/stage/own/$project"
     mount -t tmpfs stage "$directory"
     for here in "$RUNTIME/stage/own/$project"/* "$RUNTIME/stage/own/$project"/.[!.]*; do
-      [ -e "$here" ] && [ ! -L "$here" ] && ln -s "$here" "$directory/${here##*/}"
+      # a link of the host's own is read from where it is
+      if [ -L "$here" ]; then
+        our_link "$here" || cp -dT "$here" "$directory/${here##*/}"
+      elif [ -e "$here" ]; then
+        ln -s "$here" "$directory/${here##*/}"
+      fi
     done
     own_files "$manifest" "$project" "$directory" "$RUNTIME/stage/own/$project"
     jq -r --arg p "$project" '.projects[$p].copied[]' "$manifest" | while IFS= read -r name; do rm -f "$directory/${name:?}"; done
@@ -110,7 +115,11 @@ engine_missing() { ! systemctl cat docker.service >/dev/null 2>&1; }
 own_files() { # MANIFEST PROJECT DIRECTORY OWN
   local kind name path
   while IFS=$'\x1f' read -r kind name path; do
-    if [ ! -e "$4/$name" ] || [ -L "$4/$name" ] || only_copies "$4/$name" "$name"; then continue; fi
+    if [ -L "$4/$name" ]; then
+      our_link "$4/$name" || jq -cn --arg p "$2" --arg f "$3/$name" '{warning: "project \($p): \($f) is a link of the host'"'"'s own; it is kept beside the release'"'"'s as '"$KEPT"'"}'
+      continue
+    fi
+    if [ ! -e "$4/$name" ] || only_copies "$4/$name" "$name"; then continue; fi
     if [ "$kind" = link ]; then
       same_content "$4/$name" "$path" ||
         jq -cn --arg p "$2" --arg f "$3/$name" '{warning: "project \($p): \($f) is not as git has it; what is there is kept beside it as '"$KEPT"'"}'

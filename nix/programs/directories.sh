@@ -5,6 +5,9 @@
 # What was copied into a directory, one line a file: NAME US STORE-PATH. So it can be taken away when the release no longer has it,
 # and a file that somebody changed on the host is told from one that is only old.
 COPIED=.cockpit-copied
+# The same of a release that comes, on disk before its first copy, and gone after the last one: what an interrupted release left is
+# no change of the host's.
+COPYING=.cockpit-copying
 
 # Files that `--take host` leaves as they are on the host, by absolute path: of the open attempt, or of the plan that is being made.
 declare -A TAKEN=()
@@ -13,31 +16,40 @@ load_taken() { # JSON with .take.host
   while IFS= read -r path; do [ -z "$path" ] || TAKEN[$path]=1; done < <(jq -r '.take.host[]? // empty' <<<"$1")
 }
 
-declare -A LAST=()
-load_copied() { # DIRECTORY -> LAST: name -> the store path that it was copied from
+declare -A LAST=() CAME=()
+load_copied() { # DIRECTORY -> LAST: name -> the store path that it was copied from; CAME: all that it may have been copied from
   local name path
-  LAST=()
-  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || LAST[$name]=$path; done < <(cat "$1/$COPIED" 2>/dev/null || true)
+  LAST=() CAME=()
+  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || LAST[$name]=$path CAME[$name]=$path; done < <(cat "$1/$COPIED" 2>/dev/null || true)
+  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || CAME[$name]+=$'\n'$path; done < <(cat "$1/$COPYING" 2>/dev/null || true)
 }
 
 changed_here() { # FILE NAME: it is not what a release put there
+  local path
   [ -f "$1" ] && [ ! -L "$1" ] || return 1
-  [ -z "${LAST[$2]:-}" ] || ! cmp -s "${LAST[$2]}" "$1"
+  while IFS= read -r path; do [ -z "$path" ] || ! cmp -s "$path" "$1" || return 1; done <<<"${CAME[$2]:-}"
 }
 
 stays() { # STORE-PATH FILE NAME PATH: the file on the host is as the release wants it, or is left to the host
   [ -f "$2" ] && [ ! -L "$2" ] || return 1
   cmp -s "$1" "$2" && return 0
+  changed_here "$2" "$3" || return 1
   # the release has nothing new for it since it was copied: what changed it here may keep its change
   [ "${LAST[$3]:-}" = "$1" ] || [ -n "${TAKEN[$4]:-}" ] || [ -n "${TAKEN[all]:-}" ]
 }
 
 swap_link() { # TARGET LINK
   [ "$(readlink "$2" 2>/dev/null)" = "$1" ] && return
-  if [ -e "$2" ] && [ ! -L "$2" ]; then
+  if [ -L "$2" ]; then
+    give_way "$2"
+  elif [ -e "$2" ]; then
     if only_copies "$2" "${2##*/}"; then rm -rf "$2"; else put_aside "${2%/*}" "${2##*/}"; fi
   fi
   ln -sfT "$1" "$2.cockpit-new" && mv -fT "$2.cockpit-new" "$2"
+}
+
+give_way() { # LINK: the host's own is put aside like a file; a plan's stage has links to everything
+  [ -n "${STAGE_OWN:-}" ] || our_link "$1" || put_aside "${1%/*}" "${1##*/}"
 }
 
 only_copies() { # PATH NAME: all of it came from a release
@@ -56,7 +68,9 @@ copy_file() { # FROM TO NAME PATH: by rename; a running file bind keeps the old 
     [ "$here" != "$2" ] || return 0
     set -- "$here" "$2" "$3" "$4"
   elif [ "$here" = "$2" ]; then
-    if [ ! -e "$2" ]; then
+    if [ -L "$2" ]; then
+      put_aside "${2%/"$3"}" "$3"
+    elif [ ! -e "$2" ]; then
       note_added "${2%/"$3"}" "$3"
     elif changed_here "$2" "$3"; then
       put_aside "${2%/"$3"}" "$3"
@@ -65,6 +79,8 @@ copy_file() { # FROM TO NAME PATH: by rename; a running file bind keeps the old 
   mkdir -p "$(dirname "$2")"
   cp --no-preserve=all "$1" "$2.cockpit-new"
   if [ -x "$1" ]; then chmod 755 "$2.cockpit-new"; else chmod 644 "$2.cockpit-new"; fi
+  # an empty one after a power cut would be taken for a change of the host's
+  sync "$2.cockpit-new"
   mv -fT "$2.cockpit-new" "$2"
 }
 
@@ -75,7 +91,10 @@ files_of() { # PATH
 
 copy_entry() { # STORE-PATH TARGET NAME PATH
   local file
-  [ -L "$2" ] && rm -f "$2"
+  if [ -L "$2" ]; then
+    give_way "$2"
+    rm -f "$2"
+  fi
   while IFS= read -r file; do
     if [ "$file" = . ]; then copy_file "$1" "$2" "$3" "$4"; else copy_file "$1/$file" "$2/$file" "$3/$file" "$4/$file"; fi
   done < <(files_of "$1")
@@ -91,11 +110,15 @@ copied_files() { # MANIFEST PROJECT -> lines NAME US STORE-PATH, of all files th
 }
 
 point_project() { # MANIFEST PROJECT
-  local manifest=$1 project=$2 directory name path kind
+  local manifest=$1 project=$2 directory name path kind list
+  local -A wanted=()
   directory=$(jq -r --arg p "$project" '.projects[$p].directory' "$manifest")
   mkdir -p "$directory"
   load_copied "$directory"
+  list=$(copied_files "$manifest" "$project")
+  [ -n "${STAGE_OWN:-}" ] || begin_copying "$directory" "$list"
   while IFS=$'\x1f' read -r kind name path; do
+    wanted[$name]=1
     case $kind in
       link) swap_link "$path" "$directory/$name" ;;
       secret) swap_link "$SECRETS/$project/$name" "$directory/$name" ;;
@@ -108,20 +131,40 @@ point_project() { # MANIFEST PROJECT
   for path in "$directory"/* "$directory"/.[!.]*; do
     our_link "$path" || continue
     name=${path##*/}
-    jq -e --arg p "$project" --arg n "$name" '.projects[$p] | (.entries + .encrypted) | has($n)' "$manifest" >/dev/null || rm -f "$path"
+    [ -n "${wanted[$name]:-}" ] || rm -f "$path"
   done
-  copied_files "$manifest" "$project" >"$directory/$COPIED.new"
   local -A now=()
-  while IFS=$'\x1f' read -r name path; do now[$name]=$path; done <"$directory/$COPIED.new"
+  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || now[$name]=$path; done <<<"$list"
   # copied files that git no longer has
-  for name in "${!LAST[@]}"; do
+  for name in "${!CAME[@]}"; do
     [ -z "${now[$name]:-}" ] || continue
     { [ -f "$directory/$name" ] && [ ! -L "$directory/$name" ] && [ ! -L "$directory/${name%%/*}" ]; } || continue
     if changed_here "$directory/$name" "$name"; then put_aside "$directory" "$name"; else rm -f "$directory/$name"; fi
   done
-  if [ -s "$directory/$COPIED.new" ]; then mv -T "$directory/$COPIED.new" "$directory/$COPIED"; else rm -f "$directory/$COPIED.new" "$directory/$COPIED"; fi
   # a plan touches nothing, and an attempt may yet go back
-  [ -n "${STAGE_OWN:-}" ] || [ -n "$(open_attempt)" ] || settle_directory "$directory"
+  [ -z "${STAGE_OWN:-}" ] || return 0
+  if [ -z "$list" ]; then
+    rm -f "$directory/$COPIED"
+  elif [ "$list" != "$(cat "$directory/$COPIED" 2>/dev/null)" ]; then
+    durable_write "$directory/$COPIED" <<<"$list"
+  fi
+  rm -f "$directory/$COPYING"
+  [ -n "$(open_attempt)" ] || settle_directory "$directory"
+}
+
+begin_copying() { # DIRECTORY LIST
+  clear_unfinished "$1"
+  [ "$2" != "$(cat "$1/$COPIED" 2>/dev/null)" ] || return 0
+  printf '%s\n' "$2" >>"$1/$COPYING"
+  sync "$1/$COPYING" "$1"
+}
+
+clear_unfinished() { # DIRECTORY: what was being written when something was cut off
+  local path name
+  for path in "$1"/*.cockpit-new "$1"/.[!.]*.cockpit-new "$1/$COPIED.tmp"; do
+    if [ -e "$path" ] || [ -L "$path" ]; then rm -rf "$path"; fi
+  done
+  while IFS=$'\x1f' read -r name path; do [ -z "$name" ] || rm -f "$1/$name.cockpit-new"; done < <(cat "$1/$COPYING" 2>/dev/null || true)
 }
 
 point_directories() { # MANIFEST

@@ -5,6 +5,7 @@
 LEFT=$STATE/left
 
 own_entry() { # STORE-PATH PATH
+  rm -rf "$2.cockpit-new"
   cp -rT --preserve=mode "$1" "$2.cockpit-new"
   chmod -R u+w,go+rX "$2.cockpit-new"
   rm -f "$2"
@@ -30,7 +31,7 @@ verb_leave() { # -> {"directories": [], "plain": []}
     settle_directory "$directory"
     while IFS=$'\x1f' read -r kind name path <&4; do
       case $kind in
-        link) ! our_link "$directory/$name" || own_entry "$path" "$directory/$name" ;;
+        link) if our_link "$directory/$name" || [ ! -e "$directory/$name" ]; then own_entry "$path" "$directory/$name"; fi ;;
         secret)
           ! our_link "$directory/$name" || own_secret "$directory/$name"
           plain+=("$directory/$name")
@@ -43,7 +44,7 @@ verb_leave() { # -> {"directories": [], "plain": []}
       esac
     done 4< <(jq -r --arg p "$project" '.projects[$p] | . as $all | ((.entries | to_entries[] | select(.key as $k | $all.copied | index($k) | not) | ["link", .key, .value]),
       (.encrypted | keys[] | ["secret", ., ""]), (.secrets | keys[] | ["file", ., ""])) | join("\u001f")' "$manifest")
-    rm -f "$directory/$COPIED"
+    rm -f "$directory/$COPIED" "$directory/$COPYING"
   done 3< <(jq -r '.projects | to_entries[] | "\(.key)\u001f\(.value.directory)"' "$manifest")
   sync
   jq -cn --argjson d "$(printf '%s\n' "${directories[@]}" | jq -Rnc '[inputs | select(. != "")]')" --argjson p "$(printf '%s\n' "${plain[@]}" | jq -Rnc '[inputs | select(. != "")]')" '{directories: $d, plain: $p}'

@@ -39,7 +39,7 @@ ensure() { # old|new -> 0, or 1 with FAIL_WHY. Profile, boot default, activation
   local arrived=''
   if [ "$1" = old ]; then
     arrived=$(manifest_of "$(intent .new.closure)")
-    forget_arrivals "$arrived" "$manifest"
+    forget_arrivals "$arrived" "$manifest" || return 1
   fi
   if [ -z "$manifest" ]; then
     [ "$1" = new ] || remove_arrivals "$arrived" ""

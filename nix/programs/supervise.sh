@@ -108,6 +108,8 @@ supervise() { # RUN
     base=$(if [ -n "$over" ]; then base_over "$over"; else base_projects "$NEW_MANIFEST" "$OLD_MANIFEST" | base_hash; fi)
     [ "$base" = "$(jq -r '.base // empty' <<<"$request")" ] || refuse 9 "the host changed since the plan was made" "closure, profile, boot default or containers are not what the plan was based on" "plan again"
   fi
+  # what a release that stayed was to settle when it was cut off: going back from this one must not bring it back
+  [ -n "$over" ] || settle_directories "$OLD_MANIFEST" || true
   open_the_attempt "$request" "${over:+$open}" || refuse 5 "the attempt could not be written down; nothing changed" "is the disk full?" "df -h /var/lib/cockpit /nix"
   answer "$(jq -cn --arg r "$RUN" --argjson s "$((10#${ATTEMPT%%-*}))" '{run: $r, seq: $s}')"
 

@@ -80,3 +80,19 @@ def test_a_folder_with_data_of_the_service_is_never_removed(controller: Controll
     assert edited.out(f"cat {folder}/media/README") == "documents go here"
     assert edited.out(f"cat {folder}/media.cockpit-kept/document") == "precious"
     assert_whole(edited)
+
+
+def test_what_an_earlier_release_was_to_settle_does_not_come_back(
+    controller: Controller, homelab: Homelab, edited: LabHost
+) -> None:
+    """A deploy that ended well was cut off before it cleared away what had been there; a later one that fails goes back to that."""
+    folder = "/var/lib/cockpit/projects/paperless"
+    before = edited.out(f"readlink {folder}/broker.conf")
+    edited.exec(f"mkdir -m 700 {folder}/.cockpit-before && echo from before >{folder}/.cockpit-before/broker.conf")
+    homelab.edit("cockpit.yaml", "health: []", 'health: [{http: "http://127.0.0.1:9/", status: 200}]')
+    homelab.commit("a check that fails")
+    done = controller.deploy()
+    assert done.code == 5, done.out
+    assert edited.out(f"readlink {folder}/broker.conf") == before
+    assert edited.out(f"cat {folder}/broker.conf.cockpit-kept") == "from before"
+    assert_whole(edited)
