@@ -87,6 +87,8 @@ class Shell:
 
     async def _process(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """One command; when the other side closes the channel, it ends."""
+        from asyncssh import SignalReceived
+
         work = asyncio.ensure_future(self._answer(process))
         gone = asyncio.ensure_future(process.channel.wait_closed())
         try:
@@ -97,8 +99,8 @@ class Shell:
                 work.cancel()
             results = await asyncio.gather(work, gone, return_exceptions=True)
         code, error = results[0], results[0]
-        if isinstance(error, ConnectionError):
-            code = 255  # nobody listens any more
+        if isinstance(error, ConnectionError | SignalReceived):
+            code = 255  # nobody listens any more, or who asked has lost interest
         elif isinstance(error, Exception):
             self._say(f"{self._host.name}: {type(error).__name__} in {process.command}: {error}")
             code = 255
