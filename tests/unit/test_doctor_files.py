@@ -178,7 +178,11 @@ SPOILT = (
     ),
     Spoilt(
         "workflows.names",
-        edit(".github/workflows/deploy.yml", "cockpit deploy", "${{ vars.DEPLOY_HOST }} ${{ secrets.SSH_KEY }} cockpit deploy"),
+        edit(
+            ".github/workflows/deploy.yml",
+            "cockpit deploy",
+            "${{ vars.DEPLOY_HOST }} ${{ secrets.SSH_KEY }} ${{ vars.WHO || 'me' }} cockpit deploy # or ${{ secrets.ANOTHER }}",
+        ),
         NOTE,
         "needs secrets.SSH_KEY, vars.DEPLOY_HOST",
         "gh secret set SSH_KEY; gh variable set DEPLOY_HOST",

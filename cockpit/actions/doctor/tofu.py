@@ -119,7 +119,9 @@ async def _variables(context: Context) -> Found:
 
 WORKFLOWS = r"\.github/workflows/[^/]+\.ya?ml"
 _USES = re.compile(r"^\s*(?:-\s*)?uses:\s*[\"']?([^\s\"'#]+)")
-_NAMED = re.compile(r"\b(secrets|vars)\.([A-Za-z_]\w*)")
+_COMMENT = re.compile(r"(?m)(^|\s)#.*$")
+_NAMED = re.compile(r"\b(secrets|vars)\.([A-Za-z_]\w*+)(?!\s*\|\|)")
+"""Not what the workflow has something else for."""
 
 
 async def _actions(context: Context) -> Found:
@@ -147,7 +149,7 @@ async def _names(context: Context) -> Found:
     files, told = await context.matching(r"\.github/workflows/(deploy|plan|plan-report|update)\.ya?ml"), 0
     for path in files:
         text = await context.text_of(path) or ""
-        wanted = sorted({(kind, name) for kind, name in _NAMED.findall(text) if name != "GITHUB_TOKEN"})
+        wanted = sorted({(kind, name) for kind, name in _NAMED.findall(_COMMENT.sub("", text)) if name != "GITHUB_TOKEN"})
         if wanted:
             told += 1
             yield note(
