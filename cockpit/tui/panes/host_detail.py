@@ -8,7 +8,7 @@ from cockpit.domain import units
 from cockpit.domain.hosts import Generation, HostFacts
 from cockpit.domain.plan import Change, PackageChange, ServiceChange
 from cockpit.observe.fleet import GenerationDiff
-from cockpit.tui.ink import EMPTY, Line, fit, gap, shape, t, width, wrap
+from cockpit.tui.ink import EMPTY, Line, cut, fit, gap, shape, t, width, wrap
 from cockpit.tui.panes.host_rows import commit, number
 
 TABS = ("Diff", "Units", "Journal", "Manifest")
@@ -97,8 +97,7 @@ def _right(diff: GenerationDiff, cells: int) -> list[Line]:
     if diff.notes:
         out += [t("Not compared", "text b"), EMPTY]
         for note in diff.notes:
-            first, *rest = wrap(note, cells - 4, "muted") or [EMPTY]
-            out += [gap(2) + shape("▲") + gap(1) + first, *(gap(4) + line for line in rest)]
+            out += _note(note, cells)
         out.append(EMPTY)
     if is_back(diff):
         short = commit(diff.old.closure.commit)
@@ -119,12 +118,12 @@ def diff_columns(diff: GenerationDiff, cells: int, rows: int) -> list[Line]:
     if diff.old.size is not None and diff.new.size is not None:
         sizes = [EMPTY, gap(2) + t(f"closure {units.size(diff.old.size)} → {units.size(diff.new.size)}", "muted")]
     left = [packages_title(diff.packages), EMPTY, *package_lines(diff.packages, side), *sizes]
-    middle, right = _middle(diff), _right(diff, cells - 2 * (side + 3))
+    middle, right = _middle(diff), _right(diff, last := cells - 2 * (side + 3))
     out = []
     rule = gap(1) + t("│", "line") + gap(1)
     for i in range(max(rows, len(left), len(middle), len(right))):
         a, b, c = (stack[i] if i < len(stack) else EMPTY for stack in (left, middle, right))
-        out.append(fit(a, side) + rule + fit(b, side) + rule + c)
+        out.append(fit(a, side) + rule + fit(b, side) + rule + cut(c, last))
     return out
 
 
@@ -145,8 +144,15 @@ def diff_lines(diff: GenerationDiff, cells: int) -> list[Line]:
         + t(f"{c.short} {c.subject}", "muted")
         for c in diff.left_out
     ]
-    out += [gap(2) + shape("▲") + gap(1) + t(note, "muted") for note in diff.notes]
+    out = [cut(line, cells) for line in out]
+    for note in diff.notes:
+        out += _note(note, cells)
     return out
+
+
+def _note(note: str, cells: int) -> list[Line]:
+    first, *rest = wrap(note, cells - 4, "muted") or [EMPTY]
+    return [gap(2) + shape("▲") + gap(1) + first, *(gap(4) + line for line in rest)]
 
 
 def unit_lines(found: Sequence[tuple[str, str, str]]) -> list[Line]:
