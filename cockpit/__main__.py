@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from cockpit import __version__
     from cockpit.cli import parser
 
-    args = parser.build(__version__).parse_args(argv)
+    args = parser.parse(__version__, argv)
     try:
         return int(_dispatch(args))
     except KeyboardInterrupt:

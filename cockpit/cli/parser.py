@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from typing import Final
-
-from cockpit.cli import grammar_adopt, grammar_doctor, grammar_images, grammar_new, grammar_release, grammar_upkeep
 
 OUTPUTS: Final = ("text", "github", "json")
 
@@ -22,7 +22,24 @@ exit codes:
 """
 
 
+def parse(version: str, argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options alone are the terminal UI, whose first paint does not wait for the grammar of all commands."""
+    words = sys.argv[1:] if argv is None else argv
+    alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    _everywhere(alone)
+    try:
+        args, rest = alone.parse_known_args(words)
+    except argparse.ArgumentError:
+        return build(version).parse_args(words)  # which says it better
+    if rest:
+        return build(version).parse_args(words)
+    args.command = None
+    return args
+
+
 def build(version: str) -> argparse.ArgumentParser:
+    from cockpit.cli import grammar_adopt, grammar_doctor, grammar_images, grammar_new, grammar_release, grammar_upkeep
+
     parser = argparse.ArgumentParser(
         prog="cockpit",
         description="The terminal cockpit for a homelab that is written as code. Without a command: the terminal UI.",
@@ -31,9 +48,7 @@ def build(version: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"cockpit {version}")
-    parser.add_argument("--config", metavar="FILE", help="cockpit.yaml (default: the nearest one upwards from here)")
-    parser.add_argument("--known-hosts", metavar="FILE", help="host keys, where cockpit.yaml pins none")
-    parser.add_argument("--headless", action="store_true", help=argparse.SUPPRESS)
+    _everywhere(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     deploy = _command(commands, "deploy", "Make hosts run a commit, or leave them exactly as they are.")
@@ -87,6 +102,12 @@ def build(version: str) -> argparse.ArgumentParser:
     config.add_argument("what", choices=("check", "schema"))
     config.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS)
     return parser
+
+
+def _everywhere(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="cockpit.yaml (default: the nearest one upwards from here)")
+    parser.add_argument("--known-hosts", metavar="FILE", help="host keys, where cockpit.yaml pins none")
+    parser.add_argument("--headless", action="store_true", help=argparse.SUPPRESS)
 
 
 def _command(

@@ -41,6 +41,22 @@ def _no_github(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.mark.parametrize(
+    "words",
+    ("", "--config x --known-hosts y --headless", "--config=status", "--config", "--conf x", "--version", "-h", "-- status",
+     "--config x status", "status --config x", "nonsense"),
+)  # fmt: skip
+def test_the_short_way_to_the_terminal_ui_understands_the_same(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def told(ask: Callable[[], argparse.Namespace]) -> tuple[object, ...]:
+        try:
+            return (vars(ask()), *capsys.readouterr())
+        except SystemExit as end:
+            return (end.code, *capsys.readouterr())
+
+    argv = words.split()
+    assert told(lambda: parser.parse("0", argv)) == told(lambda: parser.build("0").parse_args(argv))
+
+
 def test_a_deploy_is_told_one_line_a_step() -> None:
     code, text = cli(homelab(), "deploy", "alpha", "--yes")
     assert code is Exit.DONE

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from cockpit.adapters.nixos import questions
-from cockpit.adapters.nixos.contents import built, running
 from cockpit.adapters.nixos.parse import facts_from
 from cockpit.adapters.ssh import SshConnection
 from cockpit.domain.closures import package_changes
@@ -223,6 +222,8 @@ class NixosHost:
         return self._diffs[old, new]
 
     async def contents(self, closure: str | None = None) -> Contents:
+        from cockpit.adapters.nixos.contents import built, running
+
         if closure is None:
             return await running(self._settings.name, self._asked)
         if closure not in self._contents:
