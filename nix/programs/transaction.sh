@@ -39,13 +39,26 @@ REPO=$STATE/repo.git
 valid_run() { [[ $1 =~ ^[0-9a-z]{4,16}$ ]] || fail 2 "'$1' is no run id"; }
 valid_sha() { [[ $1 =~ ^[0-9a-f]{40}$ ]] || fail 2 "'$1' is no commit"; }
 
+# A lock of git's has no owner that could be asked whether it lives. Who writes into the repository holds this one, so that what is
+# there of git's then was left by a git that died, and would stop every deploy of that commit.
+lock_repo() {
+  exec 8>"$STATE/repo.lock"
+  flock -w 60 8 || fail 7 "another commit is being received" "it held its lock for a minute"
+  [ ! -d "$REPO" ] || find "$REPO" -name '*.lock' -delete
+}
+
 verb_receive() { # SHA, pack on standard input
   valid_sha "$1"
+  lock_repo
   if [ ! -d "$REPO" ]; then
+    rm -rf "$REPO.new"
     git init -q --bare "$REPO.new"
     chmod 700 "$REPO.new"
     mv -T "$REPO.new" "$REPO"
   fi
+  find "$REPO/objects/pack" -name 'tmp_*' -mmin +1440 -delete
+  # a pack takes as long as the line of its controller does
+  exec 8>&-
   local log=$RUNTIME/receive.$$
   if ! git -C "$REPO" index-pack --fix-thin --stdin >"$log" 2>&1; then
     local why
@@ -55,6 +68,7 @@ verb_receive() { # SHA, pack on standard input
   fi
   rm -f "$log"
   git -C "$REPO" cat-file -e "$1^{commit}" 2>/dev/null || fail 4 "the commit could not be sent" "the pack does not hold it"
+  lock_repo
   git -C "$REPO" update-ref "refs/cockpit/$1" "$1"
   jq -cn --arg c "$1" '{commit: $c}'
 }
@@ -67,7 +81,7 @@ verb_build() { # RUN SHA FOLDER ATTRIBUTE
   local start=$SECONDS closure log status=0
   log=$RUNTIME/build.$1
   # the repository belongs to root; nix asks git, which wants to hear that this is meant
-  git config --file "$RUNTIME/gitconfig" --replace-all safe.directory "$REPO"
+  printf '[safe]\n\tdirectory = %s\n' "$REPO" >"$RUNTIME/gitconfig.$$" && mv -T "$RUNTIME/gitconfig.$$" "$RUNTIME/gitconfig"
   # In the background: bash runs a trap only between commands, and a controller that gives up must not leave a build behind.
   trap 'kill -TERM "$building" 2>/dev/null; exit 143' TERM HUP
   GIT_CONFIG_GLOBAL=$RUNTIME/gitconfig nix --extra-experimental-features 'nix-command flakes' build --no-link --print-out-paths --print-build-logs --no-update-lock-file \

@@ -122,6 +122,26 @@ def verdict(host: LabHost, homelab: Homelab, first: subprocess.Popen[str], old: 
     assert assert_whole(host).commit == new
 
 
+def test_locks_that_a_dead_git_left_stop_no_deploy(controller: Controller, shaken: Homelab, host: LabHost) -> None:
+    """A power cut while the commit is received, or read by nix: git's lock files are of nobody any more."""
+    commit = change(shaken)
+    repo, settings = "/var/lib/cockpit/repo.git", "/run/cockpit/gitconfig.lock"
+    host.exec(
+        f"""
+        mkdir -p {repo}/refs/cockpit
+        touch {repo}/refs/cockpit/{commit}.lock {repo}/packed-refs.lock {repo}/config.lock {settings}
+        touch {repo}/objects/pack/tmp_pack_dead && touch -d '2 days ago' {repo}/objects/pack/tmp_pack_old
+        for cache in /root/.cache/nix/git*/*/; do
+          mkdir -p $cache/refs/cockpit && touch $cache/refs/cockpit/{commit}.lock $cache/packed-refs.lock
+        done"""
+    )
+    done = controller.deploy()
+    assert done.code == 0, done.out
+    assert assert_whole(host).commit == commit
+    left = host.out(f"cd {repo} && find . -name '*.lock'; find objects/pack -name 'tmp_*'")
+    assert left.split() == ["objects/pack/tmp_pack_dead"]  # which may be another controller's
+
+
 @pytest.mark.parametrize("kill", [kill_supervisor, kill_host])
 @pytest.mark.parametrize("phase", ["lock", *PHASES])
 def test_killed_in_each_phase(
