@@ -42,7 +42,7 @@ valid_sha() { [[ $1 =~ ^[0-9a-f]{40}$ ]] || fail 2 "'$1' is no commit"; }
 # A lock of git's has no owner that could be asked whether it lives. Who writes into the repository holds this one, so that what is
 # there of git's then was left by a git that died, and would stop every deploy of that commit.
 lock_repo() {
-  exec 8>"$STATE/repo.lock"
+  exec 8>"$RUNTIME/repo.lock"
   flock -w 60 8 || fail 7 "another commit is being received" "it held its lock for a minute"
   [ ! -d "$REPO" ] || find "$REPO" -name '*.lock' -delete
 }
