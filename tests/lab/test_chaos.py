@@ -131,7 +131,7 @@ def test_locks_that_a_dead_git_left_stop_no_deploy(controller: Controller, shake
         mkdir -p {repo}/refs/cockpit
         touch {repo}/refs/cockpit/{commit}.lock {repo}/packed-refs.lock {repo}/config.lock {settings}
         touch {repo}/objects/pack/tmp_pack_dead && touch -d '2 days ago' {repo}/objects/pack/tmp_pack_old
-        for cache in /root/.cache/nix/git*/*/; do
+        for cache in ~root/.cache/nix/git*/*/; do
           mkdir -p $cache/refs/cockpit && touch $cache/refs/cockpit/{commit}.lock $cache/packed-refs.lock
         done"""
     )
