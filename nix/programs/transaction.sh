@@ -44,7 +44,7 @@ valid_sha() { [[ $1 =~ ^[0-9a-f]{40}$ ]] || fail 2 "'$1' is no commit"; }
 lock_repo() {
   exec 8>"$RUNTIME/repo.lock"
   flock -w 60 8 || fail 7 "another commit is being received" "it held its lock for a minute"
-  [ ! -d "$REPO" ] || find "$REPO" -name '*.lock' -delete
+  [ ! -d "$REPO" ] || find "$REPO" -ignore_readdir_race -name '*.lock' -delete
 }
 
 verb_receive() { # SHA, pack on standard input
@@ -56,7 +56,7 @@ verb_receive() { # SHA, pack on standard input
     chmod 700 "$REPO.new"
     mv -T "$REPO.new" "$REPO"
   fi
-  find "$REPO/objects/pack" -name 'tmp_*' -mmin +1440 -delete
+  find "$REPO/objects/pack" -ignore_readdir_race -name 'tmp_*' -mmin +1440 -delete
   # a pack takes as long as the line of its controller does
   exec 8>&-
   local log=$RUNTIME/receive.$$
