@@ -88,9 +88,9 @@ while IFS= read -r project; do
   echo '{}' >merged.json
   while IFS= read -r name; do
     to_json "$(jq -r --arg n "$name" '.[$n]' entries.json)" >one.json || fail "$source/$name does not parse" "see the message above"
-    # as compose does it: tables by their keys, lists behind each other
+    # as compose does it: tables by their keys, lists behind each other, but for what is one command
     jq -c -s 'def merge($a; $b): [$a, $b | type] as $types
-        | if $types == ["object", "object"] then reduce ($b | keys_unsorted[]) as $k ($a; .[$k] = merge($a[$k]; $b[$k]))
+        | if $types == ["object", "object"] then reduce ($b | keys_unsorted[]) as $k ($a; .[$k] = if $k | IN("command", "entrypoint", "test") then $b[$k] else merge($a[$k]; $b[$k]) end)
           elif $types == ["array", "array"] then $a + $b else $b end;
       merge(.[0]; .[1] // {})' merged.json one.json >x && mv x merged.json
   done < <(jq -r '.[]' compose.json)

@@ -151,6 +151,15 @@ def test_a_mount_of_the_whole_directory_copies_everything(builder: Builder) -> N
     assert sorted(builder.project()["copied"]) == ["compose.yaml", "config", "rules"]
 
 
+def test_an_override_replaces_a_command(builder: Builder) -> None:
+    """As compose merges them: nothing of the command before it is left, nor what that would have filled in."""
+    builder.write("containers/proxy/compose.yaml", COMPOSE.replace("--token=$$5", '["--token=${TOKEN}"]'))
+    builder.write("containers/proxy/.env.enc", ENCRYPTED)
+    assert "command" in builder.project()["services"]["proxy"]["interpolated"]
+    builder.write("containers/proxy/compose.override.yaml", "services: {proxy: {command: [--plain]}}\n")
+    assert "command" not in builder.project()["services"]["proxy"]["interpolated"]
+
+
 def test_an_override_adds_to_lists(builder: Builder) -> None:
     """As compose merges them: what the first file mounts and publishes is still mounted and published."""
     before = builder.project()
